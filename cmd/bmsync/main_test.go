@@ -1,0 +1,57 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestImportsGoOneWay holds cmd → migrate → {bmapi, imap, state}: the three
+// leaves never import each other, nor anything above them.
+func TestImportsGoOneWay(t *testing.T) {
+	leaves := []string{"bmapi", "imap", "state"}
+	forbidden := func(dir, path string) bool {
+		first := strings.Split(dir, "/")[0]
+		target := strings.Split(strings.TrimPrefix(path, "bmsync/"), "/")[0]
+		switch first {
+		case "cmd":
+			return target == "state" || target == "bmapi" && path != "bmsync/bmapi/bmsim" || target == "imap" && path != "bmsync/imap/imaptest"
+		case "migrate":
+			return target == "cmd" || strings.HasSuffix(path, "/bmsim") || strings.HasSuffix(path, "/imaptest")
+		}
+		for _, leaf := range leaves {
+			if first == leaf {
+				return target != leaf
+			}
+		}
+		return false
+	}
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		dir, _ := filepath.Rel(root, filepath.Dir(path))
+		dir = filepath.ToSlash(dir)
+		for _, imp := range f.Imports {
+			name := strings.Trim(imp.Path.Value, `"`)
+			if strings.HasPrefix(name, "bmsync/") && forbidden(dir, name) {
+				t.Errorf("%s imports %s", path, name)
+			}
+			if name == "testing" && !strings.HasPrefix(dir, "examples") {
+				t.Errorf("%s imports testing", path)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
