@@ -1,0 +1,40 @@
+// Package imap holds IMAP sessions and the copy engine on top of them.
+//
+// # Sessions
+//
+// A Source reads and can't change anything: its connection has a list of the
+// verbs that may leave the machine, and an unlisted one is refused before a
+// byte is sent. A Target is entered by a Token only. What both can do is
+// their Session.
+//
+// # The connection
+//
+// A session's connection is a conn of our own under emersion/go-imap:
+//
+//	socket (deadlines by progress, quick acknowledgements)
+//	  └ TLS, if any
+//	      └ conn: responses in, vetted commands out, trace, first error kept
+//	          ├ go-imap: SELECT, EXAMINE, CREATE, DELETE, SUBSCRIBE, NOOP, …
+//	          └ the raw door: LIST, STATUS, FETCH, STORE, APPEND, MULTIAPPEND
+//
+// go-imap's decoder goroutine is the only one that waits for the server
+// between commands. While the raw door is open that goroutine lends the
+// responses, or itself, to the door instead of go-imap; no blocked read has
+// ever to be woken. go-imap is given the few simple responses its command
+// needs, written anew in a form it can read; all else is counted and dropped.
+//
+// # Invariants
+//
+//   - A command is vetted as a whole line before its first byte leaves.
+//   - The first error of a session is kept, and says why all later calls fail.
+//     A session that failed inside a command or a literal is never used again.
+//   - While an answer is due, a connection on which no byte moves for
+//     Options.Idle is dead. There are no other limits: a slow transfer lives.
+//   - The end of a context closes the connection at once; the error is the
+//     context's cause.
+//   - A body that ends early is an error, never a short body.
+//   - Secrets are in no error and no trace.
+//
+// One session belongs to one goroutine at a time, but for an Appender, whose
+// Send and Receive may run in two.
+package imap
