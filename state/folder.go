@@ -1,0 +1,103 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// Folder is a source folder of an account, where it goes, and the numbers both
+// servers gave when it was last gone through.
+type Folder struct {
+	ID      int64
+	Account int64
+
+	Source     string // decoded name
+	SourceWire string // name as the source lists it: with Account the key
+	Target     string
+	Rule       string // policy rule that decided
+	Reason     string // why, for instance why it is excluded
+	Role       string // special use, or ""
+	Late       bool   // appeared after planning
+
+	SrcUIDValidity uint32
+	SrcUIDNext     uint32
+	SrcExists      uint32
+	SrcModSeq      uint64
+	DstUIDValidity uint32
+	DstUIDNext     uint32
+	DstExists      uint32
+	DstModSeq      uint64
+	DstMaxUID      uint32 // highest UID we wrote there; Record raises it
+
+	ListedAt time.Time
+	Complete bool
+	Fault    string // why it isn't complete
+}
+
+const folderColumns = `id, account, source_wire, source, target, rule, reason, role, late, src_uidvalidity, src_uidnext,
+	src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid, listed_at, complete, fault`
+
+func scanFolder(scan func(...any) error) (Folder, error) {
+	var f Folder
+	var srcModSeq, dstModSeq, listed int64
+	err := scan(&f.ID, &f.Account, &f.SourceWire, &f.Source, &f.Target, &f.Rule, &f.Reason, &f.Role, &f.Late,
+		&f.SrcUIDValidity, &f.SrcUIDNext, &f.SrcExists, &srcModSeq, &f.DstUIDValidity, &f.DstUIDNext, &f.DstExists,
+		&dstModSeq, &f.DstMaxUID, &listed, &f.Complete, &f.Fault)
+	f.SrcModSeq, f.DstModSeq, f.ListedAt = uint64(srcModSeq), uint64(dstModSeq), unstamp(listed)
+	return f, err
+}
+
+// values are all columns after the key, in their order.
+func (f Folder) values() []any {
+	return []any{f.Source, f.Target, f.Rule, f.Reason, f.Role, f.Late, f.SrcUIDValidity, f.SrcUIDNext, f.SrcExists,
+		int64(f.SrcModSeq), f.DstUIDValidity, f.DstUIDNext, f.DstExists, int64(f.DstModSeq), f.DstMaxUID,
+		stamp(f.ListedAt), f.Complete, f.Fault}
+}
+
+// EnsureFolder returns the folder with the account and wire name of f as the
+// file has it; where there is none, f is stored. An empty wire name stands for
+// the decoded one (mail files have no other).
+func (s *Store) EnsureFolder(ctx context.Context, f Folder) (Folder, error) {
+	if f.SourceWire == "" {
+		f.SourceWire = f.Source
+	}
+	var got Folder
+	err := s.write(ctx, "ensure folder "+f.Source, func(ctx context.Context, tx *sql.Tx) (err error) {
+		got, err = scanFolder(tx.QueryRowContext(ctx, "SELECT "+folderColumns+" FROM folders WHERE account = ? AND source_wire = ?",
+			f.Account, f.SourceWire).Scan)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		got, err = scanFolder(tx.QueryRowContext(ctx, `INSERT INTO folders (account, source_wire, source, target, rule, reason, role, late,
+			src_uidvalidity, src_uidnext, src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid,
+			listed_at, complete, fault) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING `+folderColumns,
+			append([]any{f.Account, f.SourceWire}, f.values()...)...).Scan)
+		return err
+	})
+	return got, err
+}
+
+// UpdateFolder writes all but the key of a folder, found by its ID. DstMaxUID
+// is not lowered while DstUIDValidity stays: it is what shows that a target
+// went back in time.
+func (s *Store) UpdateFolder(ctx context.Context, f Folder) error {
+	return s.exec(ctx, "update folder "+f.Source, `UPDATE folders SET source = ?1, target = ?2, rule = ?3, reason = ?4, role = ?5,
+		late = ?6, src_uidvalidity = ?7, src_uidnext = ?8, src_exists = ?9, src_modseq = ?10, dst_uidvalidity = ?11,
+		dst_uidnext = ?12, dst_exists = ?13, dst_modseq = ?14,
+		dst_max_uid = CASE WHEN dst_uidvalidity = ?11 THEN max(dst_max_uid, ?15) ELSE ?15 END,
+		listed_at = ?16, complete = ?17, fault = ?18 WHERE id = ?19`, append(f.values(), f.ID)...)
+}
+
+// Folders returns the folders of an account by source name.
+func (s *Store) Folders(ctx context.Context, account int64) ([]Folder, error) {
+	var list []Folder
+	err := s.each(ctx, "list folders", "SELECT "+folderColumns+" FROM folders WHERE account = ? ORDER BY source, source_wire",
+		[]any{account}, func(scan func(...any) error) (bool, error) {
+			f, err := scanFolder(scan)
+			list = append(list, f)
+			return err == nil, err
+		})
+	return list, err
+}

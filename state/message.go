@@ -1,0 +1,213 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"iter"
+	"time"
+)
+
+// MessageState is the one ledger state of a source message. The numbers are stored.
+type MessageState uint8
+
+const (
+	Copied   MessageState = 1 // appended by us
+	Present  MessageState = 2 // found on the target and adopted
+	Excluded MessageState = 3 // by a rule
+	Refused  MessageState = 4 // by a server, or as unreadable
+	Vanished MessageState = 5 // from the source; DstUID says whether it had been copied
+	Pending  MessageState = 6 // not yet
+)
+
+var stateNames = [...]string{"unknown", "copied", "present", "excluded", "refused", "vanished", "pending"}
+
+func (m MessageState) String() string {
+	if int(m) < len(stateNames) {
+		return stateNames[m]
+	}
+	return stateNames[0]
+}
+
+// Message is a row of the ledger: one source message.
+type Message struct {
+	SrcUIDValidity uint32
+	SrcUID         uint32
+	DstUIDValidity uint32
+	DstUID         uint32 // 0: none
+	Size           int64  // -1: unknown
+	InternalDate   time.Time
+	DateText       string   // INTERNALDATE as the source sent it, where it can't be read
+	Flags          []string // and keywords, as last synchronised
+	SHA1           [20]byte // of the source's octets; zero: not known
+	SHA256         [32]byte
+	State          MessageState
+	Reason         string    // the rule, or the server's words
+	By             string    // who refused
+	RepairedSHA256 *[32]byte // of what was sent instead, if it was repaired
+	Wrote          bool      // the target's copy is ours: set by Record for Copied, kept when it vanishes
+	DstGone        bool      // seen missing on the target after copying
+	Note           string    // for instance a lost keyword
+}
+
+const (
+	markGone  = 1
+	markWrote = 2
+)
+
+const messageColumns = `src_uidvalidity, src_uid, state, marks, dst_uidvalidity, dst_uid, size, date, zone, flags, sha1, sha256,
+	date_text, reason, decider, repaired, note`
+
+const recordMessage = `INSERT INTO messages (folder, ` + messageColumns + `)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT DO UPDATE SET state = excluded.state, marks = excluded.marks, dst_uidvalidity = excluded.dst_uidvalidity,
+		dst_uid = excluded.dst_uid, size = excluded.size, date = excluded.date, zone = excluded.zone, flags = excluded.flags,
+		sha1 = excluded.sha1, sha256 = excluded.sha256, date_text = excluded.date_text, reason = excluded.reason,
+		decider = excluded.decider, repaired = excluded.repaired, note = excluded.note`
+
+const closeIntent = "DELETE FROM intents WHERE folder = ? AND src_uidvalidity = ? AND src_uid = ?"
+
+// Record stores what became of messages: it closes their intents, if any are
+// open, writes or replaces their rows, and raises the folder's DstMaxUID.
+func (s *Store) Record(ctx context.Context, folder int64, batch []Message) error {
+	return s.write(ctx, "record messages", func(ctx context.Context, tx *sql.Tx) error {
+		closing, err := tx.PrepareContext(ctx, closeIntent)
+		if err != nil {
+			return err
+		}
+		defer closing.Close()
+		recording, err := tx.PrepareContext(ctx, recordMessage)
+		if err != nil {
+			return err
+		}
+		defer recording.Close()
+		highest := make(map[uint32]uint32, 1)
+		for i := range batch {
+			m := &batch[i]
+			row, err := m.row(folder)
+			if err != nil {
+				return err
+			}
+			if _, err := closing.ExecContext(ctx, row[0], row[1], row[2]); err != nil {
+				return err
+			}
+			if _, err := recording.ExecContext(ctx, row...); err != nil {
+				return err
+			}
+			if m.State == Copied {
+				highest[m.DstUIDValidity] = max(highest[m.DstUIDValidity], m.DstUID)
+			}
+		}
+		for validity, uid := range highest {
+			if _, err := tx.ExecContext(ctx, `UPDATE folders SET dst_max_uid = max(dst_max_uid, ?3), dst_uidvalidity = ?2
+				WHERE id = ?1 AND (dst_uidvalidity = ?2 OR dst_uidvalidity = 0)`, folder, validity, uid); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (m *Message) row(folder int64) ([]any, error) {
+	flags, err := packFlags(m.Flags)
+	if err != nil {
+		return nil, err
+	}
+	var marks int64
+	if m.DstGone {
+		marks |= markGone
+	}
+	if m.Wrote && m.State != Present || m.State == Copied {
+		marks |= markWrote
+	}
+	var repaired any
+	if m.RepairedSHA256 != nil {
+		repaired = m.RepairedSHA256[:]
+	}
+	date, zone := packDate(m.InternalDate)
+	return []any{folder, int64(m.SrcUIDValidity), int64(m.SrcUID), int64(m.State), marks, int64(m.DstUIDValidity), int64(m.DstUID),
+		m.Size, date, zone, text(flags), hash(m.SHA1[:]), hash(m.SHA256[:]), text(m.DateText), text(m.Reason), text(m.By),
+		repaired, text(m.Note)}, nil
+}
+
+// Messages yields the rows of a folder by source UID, those of one source
+// UIDVALIDITY or, if that is 0, of all. It is one snapshot; its body may call
+// any method. An error is the last it yields.
+func (s *Store) Messages(ctx context.Context, folder int64, srcUIDValidity uint32) iter.Seq2[Message, error] {
+	if srcUIDValidity == 0 {
+		return s.messages(ctx, "WHERE folder = ? ORDER BY src_uidvalidity, src_uid", folder)
+	}
+	return s.messages(ctx, "WHERE folder = ? AND src_uidvalidity = ? ORDER BY src_uid", folder, int64(srcUIDValidity))
+}
+
+func (s *Store) messages(ctx context.Context, where string, args ...any) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		err := s.each(ctx, "read messages", "SELECT "+messageColumns+" FROM messages "+where, args,
+			func(scan func(...any) error) (bool, error) {
+				m, err := scanMessage(scan)
+				return err == nil && yield(m, nil), err
+			})
+		if err != nil {
+			yield(Message{}, err)
+		}
+	}
+}
+
+// packDate gives INTERNALDATE as stored: its instant, to the second as IMAP
+// has it, and its zone.
+func packDate(t time.Time) (date, zone any) {
+	if t.IsZero() {
+		return nil, nil
+	}
+	_, offset := t.Zone()
+	return t.Unix(), int64(offset / 60)
+}
+
+func unpackDate(known bool, date, zone int64) time.Time {
+	switch {
+	case !known:
+		return time.Time{}
+	case zone == 0:
+		return time.Unix(date, 0).UTC()
+	}
+	return time.Unix(date, 0).In(time.FixedZone("", int(zone)*60))
+}
+
+// text and hash are NULL where there is nothing.
+func text(t string) any {
+	if t == "" {
+		return nil
+	}
+	return t
+}
+
+func hash(sum []byte) any {
+	for _, b := range sum {
+		if b != 0 {
+			return sum
+		}
+	}
+	return nil
+}
+
+func scanMessage(scan func(...any) error) (Message, error) {
+	var m Message
+	var marks int64
+	var date, zone sql.NullInt64
+	var flags, dateText, reason, by, note sql.NullString
+	var sha1, sha256, repaired sql.RawBytes
+	err := scan(&m.SrcUIDValidity, &m.SrcUID, &m.State, &marks, &m.DstUIDValidity, &m.DstUID, &m.Size, &date, &zone, &flags,
+		&sha1, &sha256, &dateText, &reason, &by, &repaired, &note)
+	if err != nil {
+		return m, err
+	}
+	copy(m.SHA1[:], sha1)
+	copy(m.SHA256[:], sha256)
+	if repaired != nil {
+		m.RepairedSHA256 = new([32]byte)
+		copy(m.RepairedSHA256[:], repaired)
+	}
+	m.InternalDate, m.Flags = unpackDate(date.Valid, date.Int64, zone.Int64), unpackFlags(flags.String)
+	m.DateText, m.Reason, m.By, m.Note = dateText.String, reason.String, by.String, note.String
+	m.DstGone, m.Wrote = marks&markGone != 0, marks&markWrote != 0
+	return m, nil
+}
