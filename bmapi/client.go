@@ -1,0 +1,143 @@
+package bmapi
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Options say where a BlueMind is and how to reach it.
+type Options struct {
+	BaseURL string      // https://host[:port]; "/api" is appended
+	TLS     *tls.Config // nil: system roots
+	Origin  string      // what BlueMind's logs show as origin of a login; "": bmsync
+
+	// Timeout is how long one try may stand still: until the answer begins, and
+	// between two parts of it. 0: 4 minutes, a little more than BlueMind's own
+	// proxy waits for its core, so that the proxy's 504 is seen.
+	Timeout time.Duration
+	Logger  *slog.Logger // one debug record a try; nil: nowhere
+	Dial    func(ctx context.Context, network, addr string) (net.Conn, error)
+	Retry   Retry
+}
+
+// Retry says how often and how fast a call is tried again.
+type Retry struct {
+	Tries int           // in all; 0: 4
+	Base  time.Duration // before the second try, doubled for each one after; 0: 500 ms
+	Max   time.Duration // longest wait, also where the server asks for more by Retry-After; 0: 1 min
+
+	Sleep func(ctx context.Context, d time.Duration) error // nil: a timer
+	Rand  func() float64                                   // in [0,1), spreads the waits; nil: math/rand
+	Now   func() time.Time                                 // for Retry-After given as a date; nil: time.Now
+}
+
+func (o Options) withDefaults() Options {
+	if o.Origin == "" {
+		o.Origin = "bmsync"
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 4 * time.Minute
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 15 * time.Second}).DialContext
+	}
+	o.Retry = o.Retry.withDefaults()
+	return o
+}
+
+func (r Retry) withDefaults() Retry {
+	if r.Tries == 0 {
+		r.Tries = 4
+	}
+	if r.Base == 0 {
+		r.Base = 500 * time.Millisecond
+	}
+	if r.Max == 0 {
+		r.Max = time.Minute
+	}
+	if r.Sleep == nil {
+		r.Sleep = sleep
+	}
+	if r.Rand == nil {
+		r.Rand = rand.Float64
+	}
+	if r.Now == nil {
+		r.Now = time.Now
+	}
+	return r
+}
+
+// wait is the pause after the given number of failed tries, half of it at random.
+func (r Retry) wait(failed int) time.Duration {
+	d := r.Max
+	if failed < 20 {
+		d = min(r.Base<<(failed-1), r.Max)
+	}
+	return d/2 + time.Duration(r.Rand()*float64(d/2))
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Client reaches one BlueMind. It holds no secret.
+type Client struct {
+	base    string // https://host[:port]/api
+	http    *http.Client
+	opts    Options
+	major   atomic.Int32 // 0: not asked yet
+	swapped atomic.Bool  // items are read in the manner of the other version, as seen by trying
+}
+
+// New prepares a client; nothing is sent.
+func New(o Options) (*Client, error) {
+	u, err := url.Parse(strings.TrimRight(o.BaseURL, "/"))
+	switch {
+	case err != nil:
+		return nil, errors.New("base URL cannot be read") // the parser's text repeats it, and with it a password in it
+	case u.Scheme != "https" && u.Scheme != "http", u.Host == "":
+		return nil, fmt.Errorf("base URL %q: want https://host[:port]", u.Redacted())
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("base URL %q: want https://host[:port] and no more", u.Redacted())
+	}
+	o = o.withDefaults()
+	c := &Client{base: u.Scheme + "://" + u.Host + strings.TrimSuffix(u.EscapedPath(), "/api") + "/api", opts: o}
+	c.http = &http.Client{
+		Transport: &http.Transport{
+			DialContext:         o.Dial,
+			TLSClientConfig:     o.TLS,
+			TLSHandshakeTimeout: 30 * time.Second,
+			MaxIdleConnsPerHost: 16,
+			IdleConnTimeout:     30 * time.Second, // below nginx's 75 s, so that we close first
+		},
+		// A redirect would carry the key elsewhere. It is shown as a fault.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return c, nil
+}
+
+// Close drops idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// BaseURL is where calls go, "/api" included.
+func (c *Client) BaseURL() string { return c.base }

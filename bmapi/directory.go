@@ -1,0 +1,121 @@
+package bmapi
+
+import (
+	"context"
+	"iter"
+	"strings"
+)
+
+// Kinds of directory entries.
+const (
+	KindUser      = "USER"
+	KindGroup     = "GROUP"
+	KindResource  = "RESOURCE"
+	KindMailshare = "MAILSHARE"
+	KindExternal  = "EXTERNALUSER"
+)
+
+// DirEntry is an entry of a domain's directory, of any kind.
+type DirEntry struct {
+	EntryUID     string `json:"entryUid"`
+	Kind         string `json:"kind"`
+	DisplayName  string `json:"displayName"`
+	Email        string `json:"email"`
+	Path         string `json:"path"`
+	Hidden       bool   `json:"hidden"`
+	System       bool   `json:"system"`
+	Archived     bool   `json:"archived"`
+	DataLocation string `json:"dataLocation"`
+	AccountType  string `json:"accountType"`
+}
+
+// EntryByEmail finds whose address this is, whatever its kind, or ErrNotFound. It
+// sees one domain: a main address elsewhere refuses the same in this one.
+//
+// GET /directory/{domainUid}/_byEmail/{email}
+func (s *Session) EntryByEmail(ctx context.Context, domainUID, address string) (*DirEntry, error) {
+	return s.entry(ctx, at("/directory", domainUID, "_byEmail", strings.ToLower(address)))
+}
+
+// Entry reads an entry by its uid.
+//
+// GET /directory/{domainUid}/entry-uid/{uid}
+func (s *Session) Entry(ctx context.Context, domainUID, uid string) (*DirEntry, error) {
+	return s.entry(ctx, at("/directory", domainUID, "entry-uid", uid))
+}
+
+func (s *Session) entry(ctx context.Context, to endpoint) (*DirEntry, error) {
+	var e DirEntry
+	if err := s.do(ctx, "GET", to, nil, &e); err != nil {
+		return nil, err
+	}
+	return &e, nil
+}
+
+// DirQuery says which entries Search finds.
+type DirQuery struct {
+	Kinds       []string // none: all
+	From        int
+	Size        int // 0: all
+	WithSystem  bool
+	SkipHidden  bool // leave out what is hidden from address books
+	NameOrEmail string
+}
+
+type dirQueryWire struct {
+	KindsFilter  []string `json:"kindsFilter,omitempty"`
+	HiddenFilter bool     `json:"hiddenFilter"`
+	SystemFilter bool     `json:"systemFilter"`
+	NameFilter   string   `json:"nameOrEmailFilter,omitempty"`
+	From         int      `json:"from"`
+	Size         int      `json:"size"`
+}
+
+// Search lists entries and tells how many there are in all.
+//
+// POST /directory/{domainUid}/_search
+func (s *Session) Search(ctx context.Context, domainUID string, q DirQuery) ([]DirEntry, int, error) {
+	w := dirQueryWire{KindsFilter: q.Kinds, HiddenFilter: q.SkipHidden, SystemFilter: !q.WithSystem,
+		NameFilter: q.NameOrEmail, From: q.From, Size: q.Size}
+	if w.Size == 0 {
+		w.Size = -1
+	}
+	var r struct {
+		Values []item[DirEntry] `json:"values"`
+		Total  int              `json:"total"`
+	}
+	if err := s.do(ctx, "POST", at("/directory", domainUID, "_search"), w, &r); err != nil {
+		return nil, 0, err
+	}
+	entries := make([]DirEntry, 0, len(r.Values))
+	for _, it := range r.Values {
+		if it.Value.EntryUID == "" {
+			it.Value.EntryUID = it.UID
+		}
+		entries = append(entries, it.Value)
+	}
+	return entries, r.Total, nil
+}
+
+// Entries goes through all entries that q means, a thousand at a time.
+func (s *Session) Entries(ctx context.Context, domainUID string, q DirQuery) iter.Seq2[DirEntry, error] {
+	return func(yield func(DirEntry, error) bool) {
+		q.Size = 1000
+		for {
+			entries, total, err := s.Search(ctx, domainUID, q)
+			if err != nil {
+				yield(DirEntry{}, err)
+				return
+			}
+			for _, e := range entries {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			q.From += len(entries)
+			if len(entries) == 0 || q.From >= total {
+				return
+			}
+		}
+	}
+}

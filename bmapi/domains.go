@@ -1,0 +1,241 @@
+package bmapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Domain is a mail domain. Its UID may be its name or a generated text: look it up,
+// never build it.
+type Domain struct {
+	UID          string            `json:"-"`
+	Created      time.Time         `json:"-"`
+	Name         string            `json:"name"`
+	Label        string            `json:"label"`
+	Description  string            `json:"description"`
+	Aliases      []string          `json:"aliases"`
+	DefaultAlias string            `json:"defaultAlias"` // "" from versions before November 2020
+	Global       bool              `json:"global"`
+	Properties   map[string]string `json:"properties"`
+}
+
+// Has tells whether mail for a name is this domain's.
+func (d *Domain) Has(name string) bool {
+	return strings.EqualFold(d.Name, name) || slices.ContainsFunc(d.Aliases, func(a string) bool { return strings.EqualFold(a, name) })
+}
+
+func domainOf(it item[Domain]) *Domain {
+	d := it.Value
+	d.UID, d.Created = it.UID, it.Created.time()
+	return &d
+}
+
+// LookupDomain finds the domain with that name or alias, or ErrNotFound.
+//
+// GET /domains/_lookup
+func (s *Session) LookupDomain(ctx context.Context, name string) (*Domain, error) {
+	it, err := get[Domain](ctx, s, at("/domains/_lookup").with("name", strings.ToLower(name)))
+	if err != nil {
+		return nil, err
+	}
+	return domainOf(it), nil
+}
+
+// Domain reads a domain by its uid.
+//
+// GET /domains/{uid}
+func (s *Session) Domain(ctx context.Context, uid string) (*Domain, error) {
+	it, err := get[Domain](ctx, s, at("/domains", uid))
+	if err != nil {
+		return nil, err
+	}
+	return domainOf(it), nil
+}
+
+// Domains lists all domains, GlobalDomain among them.
+//
+// GET /domains
+func (s *Session) Domains(ctx context.Context) ([]*Domain, error) {
+	var items []item[Domain]
+	if err := s.do(ctx, "GET", at("/domains"), nil, &items); err != nil {
+		return nil, err
+	}
+	domains := make([]*Domain, 0, len(items))
+	for _, it := range items {
+		domains = append(domains, domainOf(it))
+	}
+	return domains, nil
+}
+
+// NewDomain says what CreateDomain makes.
+type NewDomain struct {
+	UID          string // also its name, as BlueMind wants it; "": DefaultAlias
+	Label        string // "": DefaultAlias
+	Description  string
+	Aliases      []string // beside DefaultAlias
+	DefaultAlias string   // the name users know
+	Server       string   // uid of the server that keeps the mail; "": the first with mail/imap
+}
+
+// InternalUID is a domain uid in the form that BlueMind's own console generates. With
+// it the domain can be renamed later; with it each user has login@<uid> as well.
+func InternalUID(at time.Time) string {
+	return strconv.FormatInt(at.UnixMilli(), 16) + ".internal"
+}
+
+func (n NewDomain) wire() Domain {
+	d := Domain{UID: strings.ToLower(n.UID), Label: n.Label, Description: n.Description,
+		DefaultAlias: strings.ToLower(n.DefaultAlias), Aliases: lower(n.Aliases), Properties: map[string]string{}}
+	if d.UID == "" {
+		d.UID = d.DefaultAlias
+	}
+	if d.DefaultAlias == "" {
+		d.DefaultAlias = d.UID
+	}
+	if d.Label == "" {
+		d.Label = d.DefaultAlias
+	}
+	d.Name = d.UID
+	if d.DefaultAlias != d.Name {
+		d.Aliases = append(d.Aliases, d.DefaultAlias)
+	}
+	d.Aliases = slices.DeleteFunc(d.Aliases, func(a string) bool { return a == d.Name })
+	slices.Sort(d.Aliases)
+	d.Aliases = slices.Compact(d.Aliases)
+	return d
+}
+
+// CreateDomain makes a domain that can hold mail: the domain itself unless its
+// default alias is one already, then AssignServers. After an interruption it is
+// called again and goes on from where it was.
+//
+// PUT /domains/{uid}
+func (s *Session) CreateDomain(ctx context.Context, n NewDomain) (*Domain, error) {
+	w := n.wire()
+	d, err := s.LookupDomain(ctx, w.DefaultAlias)
+	if errors.Is(err, ErrNotFound) {
+		if err = s.do(ctx, "PUT", at("/domains", w.UID), w, nil); err != nil {
+			// Our own try, or another's, may have been first. Looking tells;
+			// the fault stands if it was neither.
+			if found, lookErr := s.LookupDomain(ctx, w.DefaultAlias); lookErr != nil || found.UID != w.UID {
+				return nil, err
+			}
+		}
+		d, err = s.LookupDomain(ctx, w.DefaultAlias)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for domain %s: %w", w.DefaultAlias, err)
+	}
+	return d, s.AssignServers(ctx, d.UID, n.Server)
+}
+
+// AssignServers gives a domain its servers as BlueMind's console does: the mail
+// server with all it can do, and from each server what every domain gets. It may
+// be repeated, and mends a domain whose making was interrupted.
+func (s *Session) AssignServers(ctx context.Context, domainUID, mailServer string) error {
+	servers, err := s.Servers(ctx)
+	if err != nil {
+		return err
+	}
+	if mailServer == "" {
+		// Mail that has its place already stays there.
+		uids, err := s.MailServers(ctx, domainUID)
+		if err != nil {
+			return err
+		}
+		if len(uids) > 0 {
+			mailServer = uids[0]
+		}
+	}
+	i := slices.IndexFunc(servers, func(srv Server) bool {
+		return srv.Has(TagIMAP) && (mailServer == "" || srv.UID == mailServer)
+	})
+	if i < 0 {
+		return fmt.Errorf("no server %q with tag %s", mailServer, TagIMAP)
+	}
+	for _, tag := range servers[i].Tags {
+		if err := s.Assign(ctx, domainUID, servers[i].UID, tag); err != nil {
+			return err
+		}
+	}
+	auto, err := s.AutoTags(ctx)
+	if err != nil {
+		return err
+	}
+	// One server keeps the mail, one the data; the edge is chosen by people.
+	auto = slices.DeleteFunc(auto, func(t string) bool { return t == TagIMAP || t == "bm/pgsql-data" || t == "mail/smtp-edge" })
+	auto = append(auto, TagCore)
+	for _, srv := range servers {
+		for _, tag := range srv.Tags {
+			if srv.UID == servers[i].UID || !slices.Contains(auto, tag) {
+				continue // the mail server has all of its own by now
+			}
+			if err := s.Assign(ctx, domainUID, srv.UID, tag); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// SetAliases replaces the domain's aliases and waits for it. The default alias must
+// be among them. An alias still used by an address cannot be taken away: *TaskError.
+//
+// POST /domains/{uid}/_aliases
+func (s *Session) SetAliases(ctx context.Context, domainUID string, aliases []string) error {
+	var ref TaskRef
+	// This call alone does not lower the case itself.
+	if err := s.do(ctx, "POST", at("/domains", domainUID, "_aliases"), lower(aliases), &ref); err != nil {
+		return err
+	}
+	_, err := s.Await(ctx, ref)
+	return err
+}
+
+// SetDefaultAlias says under which of its names the domain is known.
+//
+// POST /domains/{uid}/_default_alias
+func (s *Session) SetDefaultAlias(ctx context.Context, domainUID, alias string) error {
+	return s.do(ctx, "POST", at("/domains", domainUID, "_default_alias"), strings.ToLower(alias), nil)
+}
+
+// Keys of a domain's settings that concern a migration. Quotas are KiB, "0" or
+// absent is none.
+const (
+	SettingMaxUserQuota     = "mailbox_max_user_quota"
+	SettingDefaultUserQuota = "mailbox_default_user_quota"
+	SettingMaxShareQuota    = "mailbox_max_publicfolder_quota"
+	SettingLang             = "lang"
+	SettingTimezone         = "timezone"
+	SettingMaxUsers         = "domain_max_users"
+)
+
+// Settings reads a domain's settings, the installation's where it has none of its
+// own. It wants the uid: an alias silently reads the installation's alone.
+//
+// GET /domains/{uid}/_settings
+func (s *Session) Settings(ctx context.Context, domainUID string) (map[string]string, error) {
+	var m map[string]string
+	err := s.do(ctx, "GET", at("/domains", domainUID, "_settings"), nil, &m)
+	return m, err
+}
+
+// PutSettings replaces all settings of a domain: read, change, put.
+//
+// PUT /domains/{uid}/_settings
+func (s *Session) PutSettings(ctx context.Context, domainUID string, m map[string]string) error {
+	return s.do(ctx, "PUT", at("/domains", domainUID, "_settings"), m, nil)
+}
+
+func lower(in []string) []string {
+	out := make([]string, 0, len(in))
+	for _, s := range in {
+		out = append(out, strings.ToLower(s))
+	}
+	return out
+}

@@ -1,0 +1,156 @@
+package bmapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+var errTooLong = errors.New("answer is longer than 64 MiB")
+
+// watchdog ends a try that stands still.
+type watchdog struct {
+	ctx   context.Context
+	end   context.CancelFunc
+	timer *time.Timer
+	limit time.Duration
+}
+
+func watch(ctx context.Context, limit time.Duration) *watchdog {
+	w := &watchdog{limit: limit}
+	w.ctx, w.end = context.WithCancel(ctx)
+	w.timer = time.AfterFunc(limit, w.end)
+	return w
+}
+
+func (w *watchdog) stop() {
+	w.timer.Stop()
+	w.end()
+}
+
+// watched is a body each read of which is a sign of life.
+type watched struct {
+	io.ReadCloser
+	w *watchdog
+}
+
+func (b *watched) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.w.timer.Reset(b.w.limit)
+	}
+	return n, err
+}
+
+func (b *watched) Close() error {
+	err := b.ReadCloser.Close()
+	b.w.stop()
+	return err
+}
+
+// limited reads up to a limit, keeps the beginning and remembers a read that failed.
+type limited struct {
+	r      io.Reader
+	left   int64
+	seen   head
+	failed error
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	if l.left <= 0 {
+		return 0, errTooLong
+	}
+	n, err := l.r.Read(p[:min(int64(len(p)), l.left)])
+	l.left -= int64(n)
+	if err != nil && err != io.EOF {
+		l.failed = err
+	}
+	return n, err
+}
+
+// head keeps the first octets of what is written to it.
+type head struct{ buf []byte }
+
+func (h *head) Write(p []byte) (int, error) {
+	h.buf = append(h.buf, p[:min(len(p), 512-len(h.buf))]...)
+	return len(p), nil
+}
+
+// fault reads an answer that is no success. A body cut short is still a fault:
+// the status has been said.
+func (a *answer) fault() error {
+	defer a.body.Close()
+	f := a.newFault()
+	body, _ := io.ReadAll(io.LimitReader(a.body, maxFault))
+	f.read(body)
+	f.Message, f.Excerpt, f.ErrorType = a.scrub(f.Message), a.scrub(f.Excerpt), a.scrub(f.ErrorType)
+	f.RetryAfter = retryAfter(a.head.Get("Retry-After"), a.c.opts.Retry.Now())
+	if a.status >= 300 && a.status < 400 {
+		f.Message, f.Excerpt = "redirect, not followed", ""
+		if u, err := url.Parse(a.head.Get("Location")); err == nil && u.Host != "" {
+			f.Message = "redirect to " + u.Scheme + "://" + u.Host + ", not followed"
+		}
+	}
+	return f
+}
+
+// read takes what a fault's body says: BlueMind's own three fields, the bean it
+// writes for a route it does not know (code, message), or somebody else's page.
+func (f *Fault) read(body []byte) {
+	var wire struct {
+		ErrorCode any    `json:"errorCode"`
+		ErrorType any    `json:"errorType"`
+		Code      any    `json:"code"`
+		Message   string `json:"message"`
+	}
+	if json.Unmarshal(body, &wire) != nil {
+		f.Excerpt = excerpt(body)
+		return
+	}
+	text := func(v any) string { s, _ := v.(string); return s }
+	f.ErrorType, f.Message = clip(text(wire.ErrorType)), clip(wire.Message)
+	f.ErrorCode = Code(clip(text(wire.ErrorCode)))
+	if f.ErrorCode == "" {
+		f.ErrorCode = Code(clip(text(wire.Code)))
+	}
+	// The only fault without a code of its own: version 5 says NOT_FOUND, as for a thing.
+	f.NoRoute = strings.HasPrefix(wire.Message, "no service registered on ")
+	if f.ErrorCode == "" && f.ErrorType == "" && f.Message == "" {
+		f.Excerpt = excerpt(body)
+	}
+}
+
+// excerpt is the beginning of a body, on one line.
+func excerpt(body []byte) string { return clip(string(body[:min(len(body), 2048)])) }
+
+// clip makes one printable line of at most 300 characters.
+func clip(s string) string {
+	s = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "�"))), " ")
+	if r := []rune(s); len(r) > 300 {
+		return string(r[:300]) + "…"
+	}
+	return s
+}
+
+// retryAfter reads RFC 9110 §10.2.3: seconds or a date.
+func retryAfter(s string, now time.Time) time.Duration {
+	if n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 32); err == nil && n > 0 {
+		return time.Duration(n) * time.Second
+	}
+	if t, err := http.ParseTime(s); err == nil && t.After(now) {
+		return t.Sub(now)
+	}
+	return 0
+}
