@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 )
 
 // AuthUser is who a session acts for.
@@ -46,6 +47,9 @@ func (c *Client) Login(ctx context.Context, login, secret string) (*Session, err
 	var r loginResponse
 	if err := c.do(ctx, "POST", to, secret, &r); err != nil {
 		return nil, err
+	}
+	if secret != "" {
+		r.Message = strings.ReplaceAll(r.Message, secret, "…")
 	}
 	return c.opened(login, r)
 }

@@ -134,7 +134,7 @@ func (c *Client) lost(ctx context.Context, w *watchdog, cl call, err error, sent
 	switch {
 	case ctx.Err() != nil:
 		e.Err, e.fatal = context.Cause(ctx), true
-	case w.ctx.Err() != nil:
+	case w.fired.Load():
 		e.Err = fmt.Errorf("no answer for %s: %w", c.opts.Timeout, os.ErrDeadlineExceeded)
 	}
 	return e
@@ -186,7 +186,7 @@ func (a *answer) newFault() *Fault {
 // scrub blanks secrets that a server repeats in its texts.
 func (a *answer) scrub(s string) string {
 	for _, h := range a.cl.hide {
-		if h != "" {
+		if len(h) > 3 { // a shorter one would only make the text unreadable
 			s = strings.ReplaceAll(s, h, "…")
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 )
@@ -21,12 +22,16 @@ type watchdog struct {
 	end   context.CancelFunc
 	timer *time.Timer
 	limit time.Duration
+	fired atomic.Bool
 }
 
 func watch(ctx context.Context, limit time.Duration) *watchdog {
 	w := &watchdog{limit: limit}
 	w.ctx, w.end = context.WithCancel(ctx)
-	w.timer = time.AfterFunc(limit, w.end)
+	w.timer = time.AfterFunc(limit, func() {
+		w.fired.Store(true)
+		w.end()
+	})
 	return w
 }
 
@@ -35,18 +40,17 @@ func (w *watchdog) stop() {
 	w.end()
 }
 
-// watched is a body each read of which is a sign of life.
+// watched is a body whose reads may not stand still. Between them there is no
+// hurry: a reader of a message waits for whoever takes it.
 type watched struct {
 	io.ReadCloser
 	w *watchdog
 }
 
 func (b *watched) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if n > 0 {
-		b.w.timer.Reset(b.w.limit)
-	}
-	return n, err
+	b.w.timer.Reset(b.w.limit)
+	defer b.w.timer.Stop()
+	return b.ReadCloser.Read(p)
 }
 
 func (b *watched) Close() error {
@@ -105,23 +109,23 @@ func (a *answer) fault() error {
 // writes for a route it does not know (code, message), or somebody else's page.
 func (f *Fault) read(body []byte) {
 	var wire struct {
-		ErrorCode any    `json:"errorCode"`
-		ErrorType any    `json:"errorType"`
-		Code      any    `json:"code"`
-		Message   string `json:"message"`
+		ErrorCode any `json:"errorCode"`
+		ErrorType any `json:"errorType"`
+		Code      any `json:"code"`
+		Message   any `json:"message"`
 	}
 	if json.Unmarshal(body, &wire) != nil {
 		f.Excerpt = excerpt(body)
 		return
 	}
 	text := func(v any) string { s, _ := v.(string); return s }
-	f.ErrorType, f.Message = clip(text(wire.ErrorType)), clip(wire.Message)
+	f.ErrorType, f.Message = clip(text(wire.ErrorType)), clip(text(wire.Message))
 	f.ErrorCode = Code(clip(text(wire.ErrorCode)))
 	if f.ErrorCode == "" {
 		f.ErrorCode = Code(clip(text(wire.Code)))
 	}
 	// The only fault without a code of its own: version 5 says NOT_FOUND, as for a thing.
-	f.NoRoute = strings.HasPrefix(wire.Message, "no service registered on ")
+	f.NoRoute = strings.HasPrefix(text(wire.Message), "no service registered on ")
 	if f.ErrorCode == "" && f.ErrorType == "" && f.Message == "" {
 		f.Excerpt = excerpt(body)
 	}

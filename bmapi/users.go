@@ -1,6 +1,7 @@
 package bmapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strings"
@@ -37,10 +38,10 @@ type User struct {
 	Emails       []Email // the server adds login@<domain uid>, in any order
 	FamilyNames  string  // required
 	GivenNames   string
-	DisplayName  string
-	Hidden       bool // from address books
-	Archived     bool // suspended: cannot log in
-	System       bool // technical, without mailbox
+	DisplayName  string // "" at creation: both names
+	Hidden       bool   // from address books
+	Archived     bool   // suspended: cannot log in
+	System       bool   // technical, without mailbox
 
 	rest document
 }
@@ -102,6 +103,7 @@ func (u User) MarshalJSON() ([]byte, error) {
 	}
 	if u.rest == nil {
 		w.ContactInfos.Kind = "individual"
+		u.DisplayName = cmp.Or(u.DisplayName, strings.TrimSpace(u.GivenNames+" "+u.FamilyNames))
 	}
 	id := &w.ContactInfos.Identification
 	id.Name.FamilyNames, id.Name.GivenNames, id.FormatedName.Value = u.FamilyNames, u.GivenNames, u.DisplayName
