@@ -76,7 +76,7 @@ func (s *Store) open(ctx context.Context, id Identity) error {
 // a limit could then be waited for by all who hold it.
 func (s *Store) openReader(mode string) error {
 	var err error
-	s.reader, err = sql.Open("sqlite3", dsn(s.path, mode, "_query_only=1", "_cache_size=-1000", "_stmt_cache_size=32"))
+	s.reader, err = sql.Open("sqlite3", dsn(s.path, mode, "_query_only=1", "_cache_size=-2000", "_stmt_cache_size=32"))
 	if err != nil {
 		return fileError(s.path, err)
 	}

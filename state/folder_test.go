@@ -1,0 +1,91 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+)
+
+func TestFolders(t *testing.T) {
+	ctx := context.Background()
+	s := openTest(t)
+	a, err := s.EnsureAccount(ctx, Account{Source: "old", SourceLogin: "anna", Address: "anna@x.test", Kind: "user"})
+	must(t, err)
+	want := Folder{Account: a.ID, Source: "Été", SourceWire: "&AMk-t&AOk-", Target: "Été", Rule: "default", Reason: "1:1", Role: "none", Late: true,
+		SrcUIDValidity: 4294967295, SrcUIDNext: 4294967294, SrcExists: 3, SrcModSeq: 1<<63 - 1, DstUIDValidity: 5, DstUIDNext: 6, DstExists: 7,
+		DstModSeq: 8, DstMaxUID: 4, ListedAt: time.Date(2026, 3, 1, 12, 0, 0, 5, time.UTC), Complete: true, Fault: "f"}
+	made, err := s.EnsureFolder(ctx, want)
+	must(t, err)
+	want.ID = made.ID
+	v := reflect.ValueOf(want)
+	for i := range v.NumField() {
+		if v.Field(i).IsZero() {
+			t.Fatalf("the test leaves %s out", v.Type().Field(i).Name)
+		}
+	}
+	if made != want {
+		t.Errorf("made %+v\nwant %+v", made, want)
+	}
+	again, err := s.EnsureFolder(ctx, Folder{Account: a.ID, Source: "Été", SourceWire: "&AMk-t&AOk-", Target: "elsewhere"})
+	if err != nil || again != want {
+		t.Errorf("ensured again: %+v, %v", again, err)
+	}
+	plain, err := s.EnsureFolder(ctx, Folder{Account: a.ID, Source: "Archive"})
+	if err != nil || plain.SourceWire != "Archive" || plain.ID == want.ID {
+		t.Errorf("without a wire name: %+v, %v", plain, err)
+	}
+	want.Target, want.Complete, want.Fault, want.SrcUIDNext = "Sommer", false, "", 9
+	must(t, s.UpdateFolder(ctx, want))
+	got, err := s.Folders(ctx, a.ID)
+	if err != nil || len(got) != 2 || got[0] != plain || got[1] != want {
+		t.Errorf("folders %+v, %v", got, err)
+	}
+	if err := s.UpdateFolder(ctx, Folder{ID: 99}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("unknown id: %v", err)
+	}
+	if _, err := s.EnsureFolder(ctx, Folder{Account: 99, Source: "x"}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("unknown account: %v", err)
+	}
+}
+
+// A target that went back in time shows by UIDNEXT at or below DstMaxUID, so
+// an update from an older copy of the row must not lower it.
+func TestDstMaxUIDIsNotLost(t *testing.T) {
+	ctx := context.Background()
+	s := openTest(t)
+	f := folderTest(t, s, "a@x.test")
+	highest := func() uint32 {
+		t.Helper()
+		folders, err := s.Folders(ctx, f.Account)
+		must(t, err)
+		return folders[0].DstMaxUID
+	}
+	m := sample(1)
+	m.DstUID = 40
+	must(t, s.Record(ctx, f.ID, []Message{m}))
+	if got := highest(); got != 40 {
+		t.Errorf("after the first record: %d", got)
+	}
+	adopted := sample(2)
+	adopted.State, adopted.DstUID = Present, 90
+	must(t, s.Record(ctx, f.ID, []Message{adopted}))
+	if got := highest(); got != 40 {
+		t.Errorf("a message that we didn't write counts: %d", got)
+	}
+	f.DstUIDValidity, f.DstMaxUID = m.DstUIDValidity, 12
+	must(t, s.UpdateFolder(ctx, f))
+	if got := highest(); got != 40 {
+		t.Errorf("lowered by an update: %d", got)
+	}
+	f.DstUIDValidity = 7
+	must(t, s.UpdateFolder(ctx, f))
+	if got := highest(); got != 12 {
+		t.Errorf("a new UIDVALIDITY starts anew: %d", got)
+	}
+	must(t, s.Record(ctx, f.ID, []Message{m}))
+	if got := highest(); got != 12 {
+		t.Errorf("a row of another UIDVALIDITY counts: %d", got)
+	}
+}
