@@ -2,7 +2,9 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
@@ -84,6 +86,12 @@ func TestKilledAtAnyInstant(t *testing.T) {
 func checkKilled(t *testing.T, path string, begun, recorded uint32) {
 	t.Helper()
 	ctx := context.Background()
+	if r, err := OpenReadOnly(ctx, path); err == nil { // as status does, before the next run
+		must(t, r.Check(ctx))
+		must(t, r.Close())
+	} else if !errors.Is(err, fs.ErrNotExist) || begun > 0 {
+		t.Error(err)
+	}
 	s, err := Open(ctx, path, testIdentity)
 	must(t, err)
 	defer func() { must(t, s.Close()) }()
