@@ -162,7 +162,7 @@ func (a *answer) into(into any) error {
 		f.ErrorCode, f.Message = CodeNotFound, "nothing there"
 		return f
 	}
-	counted := &limited{r: a.body, left: maxAnswer}
+	counted := &limited{r: a.body, left: a.c.limit}
 	err := json.NewDecoder(io.TeeReader(counted, &counted.seen)).Decode(into)
 	switch {
 	case err == nil:

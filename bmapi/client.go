@@ -105,6 +105,7 @@ type Client struct {
 	base    string // https://host[:port]/api
 	http    *http.Client
 	opts    Options
+	limit   int64 // of a JSON answer, in bytes
 	major   atomic.Int32 // 0: not asked yet
 	swapped atomic.Bool  // items are read in the manner of the other version, as seen by trying
 }
@@ -121,7 +122,7 @@ func New(o Options) (*Client, error) {
 		return nil, fmt.Errorf("base URL %q: want https://host[:port] and no more", u.Redacted())
 	}
 	o = o.withDefaults()
-	c := &Client{base: u.Scheme + "://" + u.Host + strings.TrimSuffix(u.EscapedPath(), "/api") + "/api", opts: o}
+	c := &Client{base: u.Scheme + "://" + u.Host + strings.TrimSuffix(u.EscapedPath(), "/api") + "/api", opts: o, limit: maxAnswer}
 	c.http = &http.Client{
 		Transport: &http.Transport{
 			DialContext:         o.Dial,

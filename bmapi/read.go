@@ -14,7 +14,7 @@ import (
 	"unicode"
 )
 
-var errTooLong = errors.New("answer is longer than 64 MiB")
+var errTooLong = errors.New("answer is too long")
 
 // watchdog ends a try that stands still.
 type watchdog struct {
