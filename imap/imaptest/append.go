@@ -1,0 +1,185 @@
+package imaptest
+
+import (
+	"fmt"
+	"slices"
+)
+
+// append answers APPEND, RFC 3501 §6.3.11, with APPENDUID of RFC 4315.
+func (s *session) append(cmd *command) reply {
+	a := cmd.args
+	a.space()
+	name := a.astring()
+	a.space()
+	var msg Message
+	if a.peek() == '(' {
+		msg.Flags = a.flags()
+		a.space()
+	}
+	if a.peek() == '"' {
+		msg.InternalDate = a.dateTime()
+		a.space()
+	}
+	data := a.literal()
+	if err := a.end(); err != nil {
+		return bad("%v", err)
+	}
+	b, err := s.srv.bodies.putBytes(data)
+	if err != nil {
+		return no("[SERVERBUG] The message could not be kept")
+	}
+	s.srv.mu.Lock()
+	defer s.srv.mu.Unlock()
+	m := s.user.lookup(name)
+	if m == nil || m.noSelect {
+		return no("[TRYCREATE] Mailbox does not exist")
+	}
+	uid := m.add(msg, b)
+	s.srv.touch()
+	if !s.can("UIDPLUS") {
+		return ok("Appended")
+	}
+	return ok("[APPENDUID %d %d] Appended", m.uidValidity, uid)
+}
+
+// store answers STORE, RFC 3501 §6.4.6.
+func (s *session) store(cmd *command) reply {
+	a := cmd.args
+	a.space()
+	targets := s.view.resolve(a, cmd.verb == "UID STORE")
+	a.space()
+	sign := byte(0)
+	if c := a.peek(); c == '+' || c == '-' {
+		sign = c
+		a.pos++
+	}
+	item := a.atom()
+	a.space()
+	flags := a.flags()
+	if err := a.end(); err != nil {
+		return bad("%v", err)
+	}
+	silent := item == "FLAGS.SILENT"
+	if item != "FLAGS" && !silent {
+		return bad("FLAGS expected")
+	}
+	if s.view.readOnly {
+		return no("Mailbox is open read-only")
+	}
+	s.report(false) // what others did, apart from what this command does
+	s.srv.mu.Lock()
+	var lines []string
+	for _, t := range targets {
+		msg := s.view.lookup(t)
+		if msg == nil {
+			continue
+		}
+		s.view.mb.setFlags(msg, combine(msg.flags, sign, flags))
+		if !silent {
+			lines = append(lines, s.view.changedLine(t.seq, msg, s.condstore))
+		}
+	}
+	s.view.modSeq = s.view.mb.modSeq
+	s.srv.touch()
+	s.srv.mu.Unlock()
+	for _, text := range lines {
+		s.line("* %s", text)
+	}
+	return ok("Stored")
+}
+
+// combine returns the flags after a change, in a slice of their own.
+func combine(old []string, sign byte, change []string) []string {
+	if sign == 0 {
+		return slices.Clone(change)
+	}
+	has := func(flags []string, f string) bool { return (&message{flags: flags}).has(f) }
+	var out []string
+	for _, f := range old {
+		if sign == '+' || !has(change, f) {
+			out = append(out, f)
+		}
+	}
+	for _, f := range change {
+		if sign == '+' && !has(out, f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// copy answers COPY and MOVE (RFC 6851).
+func (s *session) copy(cmd *command) reply {
+	a := cmd.args
+	a.space()
+	targets := s.view.resolve(a, cmd.verb == "UID COPY" || cmd.verb == "UID MOVE")
+	a.space()
+	name := a.astring()
+	if err := a.end(); err != nil {
+		return bad("%v", err)
+	}
+	move := cmd.verb == "MOVE" || cmd.verb == "UID MOVE"
+	if move && s.view.readOnly {
+		return no("Mailbox is open read-only")
+	}
+	uids := make([]uint32, len(targets))
+	for i, t := range targets {
+		uids[i] = t.uid
+	}
+	code, found := s.transfer(name, among(uids), move)
+	switch {
+	case !found:
+		return no("[TRYCREATE] Mailbox does not exist")
+	case code == "" || !s.can("UIDPLUS"):
+		return ok("Done")
+	case move: // RFC 6851 §4.3: before the EXPUNGEs
+		s.line("* OK %s Moved", code)
+		return ok("Done")
+	}
+	return ok("%s Copied", code)
+}
+
+// transfer copies or moves and returns the COPYUID code, RFC 4315 §3.
+func (s *session) transfer(name string, wanted func(*message) bool, move bool) (code string, found bool) {
+	s.srv.mu.Lock()
+	defer s.srv.mu.Unlock()
+	to := s.user.lookup(name)
+	if to == nil || to.noSelect {
+		return "", false
+	}
+	run := s.view.mb.copyTo
+	if move {
+		run = s.view.mb.moveTo
+	}
+	from, copied := run(to, wanted)
+	if len(from) == 0 {
+		return "", true
+	}
+	s.srv.touch()
+	return fmt.Sprintf("[COPYUID %d %s %s]", to.uidValidity, setOf(from), setOf(copied)), true
+}
+
+// expunge answers EXPUNGE and UID EXPUNGE; what is gone is reported like
+// anything else that happens to the mailbox.
+func (s *session) expunge(cmd *command) reply {
+	a := cmd.args
+	wanted := func(*message) bool { return true }
+	if cmd.verb == "UID EXPUNGE" {
+		a.space()
+		set := a.set(0xffffffff)
+		wanted = func(msg *message) bool { return set.has(msg.uid) }
+	}
+	if err := a.end(); err != nil {
+		return bad("%v", err)
+	}
+	if s.view.readOnly {
+		return no("Mailbox is open read-only")
+	}
+	s.srv.mu.Lock()
+	defer s.srv.mu.Unlock()
+	gone := s.view.mb.expunge(func(msg *message) bool { return msg.has(`\Deleted`) && wanted(msg) })
+	if len(gone) > 0 {
+		s.srv.touch()
+	}
+	return ok("%s", fmt.Sprintf("%d expunged", len(gone)))
+}
