@@ -1,0 +1,324 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// List gives all mailboxes the server lists, one entry a line of its answer:
+// a name that comes twice stays twice. Names are decoded; one that is
+// malformed is kept so that Examine finds it again by its decoded name.
+//
+// On a source, special uses and subscriptions are asked for in whatever way
+// the server knows: LIST RETURN (RFC 5258, RFC 6154), else XLIST and LSUB. A
+// target gets the plain LIST, since BlueMind 5 answers nothing to others.
+func (s *Session) List(ctx context.Context) ([]Mailbox, error) {
+	if s.source && s.Can("LIST-EXTENDED") {
+		options := "SUBSCRIBED"
+		if s.Can("SPECIAL-USE") {
+			options += " SPECIAL-USE"
+		}
+		boxes, err := s.list(ctx, `LIST "" "*" RETURN (`+options+`)`)
+		if err == nil || !refusedAlone(err) {
+			return boxes, err
+		}
+	}
+	boxes, err := s.list(ctx, `LIST "" "*"`)
+	if err != nil || !s.source {
+		return boxes, err
+	}
+	if err := s.addSpecialUses(ctx, boxes); err != nil {
+		return nil, err
+	}
+	return boxes, s.addSubscriptions(ctx, boxes)
+}
+
+// refusedAlone says whether the server refused one command, after which the
+// session goes on.
+func refusedAlone(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Kind == KindNo || e.Kind == KindBad)
+}
+
+// addSpecialUses asks XLIST where LIST told of no special use: BlueMind 5 and
+// old Gmail-like servers tell in XLIST only.
+func (s *Session) addSpecialUses(ctx context.Context, boxes []Mailbox) error {
+	if !s.Can("XLIST") || slices.ContainsFunc(boxes, hasSpecialUse) {
+		return nil
+	}
+	special, err := s.list(ctx, `XLIST "" "*"`)
+	if err != nil {
+		if refusedAlone(err) {
+			return nil
+		}
+		return err
+	}
+	merge(boxes, special, func(attr string) bool { return isSpecialUse(attr) || strings.EqualFold(attr, `\Inbox`) })
+	return nil
+}
+
+// addSubscriptions marks what LSUB lists as \Subscribed. A server without
+// LSUB leaves the marks out.
+func (s *Session) addSubscriptions(ctx context.Context, boxes []Mailbox) error {
+	subs, err := s.list(ctx, `LSUB "" "*"`)
+	if err != nil {
+		if refusedAlone(err) {
+			return nil
+		}
+		return err
+	}
+	for i := range subs {
+		if subs[i].Has(`\Noselect`) { // a parent of a subscribed mailbox, RFC 3501 §6.3.9
+			subs[i].Attrs = nil
+			continue
+		}
+		subs[i].Attrs = []string{`\Subscribed`}
+	}
+	merge(boxes, subs, func(string) bool { return true })
+	return nil
+}
+
+// merge adds attributes from one listing to another, by wire name.
+func merge(boxes, from []Mailbox, want func(string) bool) {
+	attrs := make(map[string][]string, len(from))
+	for _, m := range from {
+		attrs[m.Wire] = append(attrs[m.Wire], m.Attrs...)
+	}
+	for i := range boxes {
+		for _, a := range attrs[boxes[i].Wire] {
+			if want(a) && !boxes[i].Has(a) {
+				boxes[i].Attrs = append(boxes[i].Attrs, a)
+			}
+		}
+	}
+}
+
+func hasSpecialUse(m Mailbox) bool { return slices.ContainsFunc(m.Attrs, isSpecialUse) }
+
+// isSpecialUse knows the attributes of RFC 6154 and XLIST's own names.
+func isSpecialUse(attr string) bool {
+	return hasFlag([]string{`\All`, `\Archive`, `\Drafts`, `\Flagged`, `\Junk`, `\Sent`, `\Trash`,
+		`\Important`, `\AllMail`, `\Spam`, `\Starred`}, attr)
+}
+
+// list runs one listing command and reads its lines.
+func (s *Session) list(ctx context.Context, command string) ([]Mailbox, error) {
+	var boxes []Mailbox
+	_, err := s.exchange(ctx, command, func(r *response) error {
+		switch r.name {
+		case "LIST", "XLIST", "LSUB":
+			m, err := r.mailbox()
+			if err != nil {
+				return err
+			}
+			boxes = append(boxes, m)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.learn(boxes)
+	return boxes, nil
+}
+
+// mailbox reads what follows LIST (RFC 9051 §7.3.1).
+func (r *response) mailbox() (Mailbox, error) {
+	var m Mailbox
+	m.Attrs = r.flags()
+	r.spaces()
+	if rest := r.rest(); strings.HasPrefix(string(rest), `"\" `) { // unescaped, as Exchange 5.5 and Domino sent it
+		m.Delim = '\\'
+		r.pos += len(`"\" `)
+	} else {
+		delim, isNil, err := r.str()
+		if err != nil {
+			return m, err
+		}
+		if !isNil && len(delim) > 0 {
+			m.Delim, _ = utf8.DecodeRune(delim)
+		}
+	}
+	r.spaces()
+	quoted := r.peek() == '"' || r.atLiteral()
+	if !quoted {
+		m.Wire = r.bareName()
+		return m, nil
+	}
+	name, _, err := r.str()
+	m.Wire = string(name)
+	return m, err
+}
+
+// bareName reads a name that isn't quoted. One with spaces in it, which
+// should have been, reaches to the line's end.
+func (r *response) bareName() string {
+	rest := string(r.rest())
+	name, after, found := strings.Cut(rest, " ")
+	if found && !strings.HasPrefix(strings.TrimLeft(after, " "), "(") && strings.TrimSpace(after) != "" {
+		r.c.repaired("name with spaces not quoted")
+		name = strings.TrimRight(rest, " ")
+	}
+	r.pos = r.end()
+	return name
+}
+
+// learn decodes the names of a listing and keeps the wire form of those that
+// can't be encoded back. Where the decoded form of a malformed name is
+// another mailbox's name, the malformed one goes by its wire form.
+func (s *Session) learn(boxes []Mailbox) {
+	taken := make(map[string]string, len(boxes))
+	for i := range boxes {
+		m := &boxes[i]
+		name, ok := DecodeUTF7(m.Wire)
+		if m.Name = name; ok {
+			taken[m.Name] = m.Wire
+		}
+		m.Malformed = !ok
+	}
+	for i := range boxes {
+		m := &boxes[i]
+		if !m.Malformed {
+			continue
+		}
+		s.c.repaired("malformed mailbox name")
+		m.Name = displayName(m.Name)
+		if wire, ok := taken[m.Name]; ok && wire != m.Wire {
+			m.Name = displayName(m.Wire)
+		}
+		taken[m.Name] = m.Wire
+		s.names.Store(m.Name, m.Wire)
+	}
+}
+
+// Namespace asks for the roots of personal, other users' and shared mailboxes
+// (RFC 2342).
+func (s *Session) Namespace(ctx context.Context) (Namespaces, error) {
+	var ns Namespaces
+	_, err := s.exchange(ctx, "NAMESPACE", named("NAMESPACE", func(r *response) error {
+		for _, into := range []*[]NamespaceEntry{&ns.Personal, &ns.Other, &ns.Shared} {
+			entries, err := r.namespace()
+			if err != nil {
+				return err
+			}
+			*into = entries
+		}
+		return nil
+	}))
+	return ns, err
+}
+
+// namespace reads one list of roots, or NIL.
+func (r *response) namespace() ([]NamespaceEntry, error) {
+	r.spaces()
+	if !r.accept('(') {
+		r.word()
+		return nil, nil
+	}
+	var entries []NamespaceEntry
+	for {
+		r.spaces()
+		if !r.accept('(') {
+			r.accept(')')
+			return entries, nil
+		}
+		prefix, _, err := r.str()
+		if err != nil {
+			return nil, err
+		}
+		name, _ := DecodeUTF7(string(prefix))
+		e := NamespaceEntry{Prefix: displayName(name)}
+		delim, isNil, err := r.str()
+		if err != nil {
+			return nil, err
+		}
+		if !isNil && len(delim) > 0 {
+			e.Delim, _ = utf8.DecodeRune(delim)
+		}
+		for r.spaces(); r.peek() != ')' && (r.peek() != 0 || r.atLiteral()); r.spaces() { // extensions
+			if err := r.skip(); err != nil {
+				return nil, err
+			}
+		}
+		r.accept(')')
+		entries = append(entries, e)
+	}
+}
+
+// Status asks for the numbers of a mailbox without opening it. It must not be
+// the selected one (RFC 9051 §6.3.11).
+func (s *Session) Status(ctx context.Context, name string) (Status, error) {
+	items := "MESSAGES UIDNEXT UIDVALIDITY"
+	if s.Can("CONDSTORE") {
+		items += " HIGHESTMODSEQ"
+	}
+	var st Status
+	wire := s.wire(name)
+	_, err := s.exchange(ctx, "STATUS "+quoteMailbox(wire)+" ("+items+")", named("STATUS", func(r *response) error {
+		return r.mailboxStatus(wire, &st)
+	}))
+	if err == nil && st.UIDValidity == 0 {
+		err = s.c.refusal(&Error{Kind: KindNo, Command: "STATUS", Text: "the server gave no usable UIDVALIDITY"})
+	}
+	return st, err
+}
+
+// mailboxStatus reads what follows STATUS (RFC 9051 §7.3.4), if it is about
+// the mailbox asked for: by its wire name, or another spelling of it.
+func (r *response) mailboxStatus(wire string, st *Status) error {
+	r.spaces()
+	var got string
+	if r.peek() != '"' && !r.atLiteral() {
+		rest := string(r.rest())
+		open := strings.LastIndexByte(rest, '(')
+		if open < 0 {
+			return nil
+		}
+		got = strings.TrimSpace(rest[:open])
+		r.pos += open
+	} else {
+		s, _, err := r.str()
+		if err != nil {
+			return err
+		}
+		got = string(s)
+	}
+	if !sameMailbox(got, wire) {
+		r.c.repaired("STATUS of another mailbox")
+		return nil
+	}
+	r.spaces()
+	r.accept('(')
+	for r.spaces(); r.peek() != 0 && r.peek() != ')'; r.spaces() {
+		item := strings.ToUpper(string(r.word()))
+		r.spaces()
+		value := string(r.word())
+		n, _ := number(value)
+		switch item {
+		case "MESSAGES":
+			st.Messages = n
+		case "UIDNEXT":
+			st.UIDNext = n
+		case "UIDVALIDITY":
+			st.UIDValidity = n
+		case "HIGHESTMODSEQ":
+			st.HighestModSeq = modSeqNumber(value)
+		}
+		if item == "" && value == "" {
+			return nil // a list where a number should be
+		}
+	}
+	return nil
+}
+
+func sameMailbox(a, b string) bool {
+	if a == b || (strings.EqualFold(a, "INBOX") && strings.EqualFold(b, "INBOX")) {
+		return true
+	}
+	da, _ := DecodeUTF7(a)
+	db, _ := DecodeUTF7(b)
+	return da == db
+}
