@@ -26,6 +26,8 @@ var (
 	ErrNoParent = errors.New("parent not found")
 	// ErrProtected says that a default folder can't be renamed or deleted.
 	ErrProtected = errors.New("protected folder")
+	// ErrBusy says that a box's lock couldn't be had in time.
+	ErrBusy = errors.New("mailbox is locked")
 	// ErrClosed says that the store has been closed.
 	ErrClosed = errors.New("store is closed")
 )
@@ -88,6 +90,6 @@ type Boxes interface {
 	// Drop removes a box and all its mail; of an unknown one it is harmless.
 	Drop(ctx context.Context, box Box) error
 	// SetQuota sets the limit in KiB, 0 for none. Appends notice it late, as
-	// BlueMind's do: see Options.QuotaCache.
+	// BlueMind's do: see Options.QuotaMemory.
 	SetQuota(ctx context.Context, box Box, kib int64) error
 }
