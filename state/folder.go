@@ -32,19 +32,20 @@ type Folder struct {
 	DstMaxUID      uint32 // highest UID we wrote there; Record raises it
 
 	ListedAt time.Time
-	Complete bool
+	Complete bool   // every message listed then is settled
+	Rules    string // what the listing was judged by
 	Fault    string // why it isn't complete
 }
 
 const folderColumns = `id, account, source_wire, source, target, rule, reason, role, late, src_uidvalidity, src_uidnext,
-	src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid, listed_at, complete, fault`
+	src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid, listed_at, complete, rules, fault`
 
 func scanFolder(scan func(...any) error) (Folder, error) {
 	var f Folder
 	var srcModSeq, dstModSeq, listed int64
 	err := scan(&f.ID, &f.Account, &f.SourceWire, &f.Source, &f.Target, &f.Rule, &f.Reason, &f.Role, &f.Late,
 		&f.SrcUIDValidity, &f.SrcUIDNext, &f.SrcExists, &srcModSeq, &f.DstUIDValidity, &f.DstUIDNext, &f.DstExists,
-		&dstModSeq, &f.DstMaxUID, &listed, &f.Complete, &f.Fault)
+		&dstModSeq, &f.DstMaxUID, &listed, &f.Complete, &f.Rules, &f.Fault)
 	f.SrcModSeq, f.DstModSeq, f.ListedAt = uint64(srcModSeq), uint64(dstModSeq), unstamp(listed)
 	return f, err
 }
@@ -53,7 +54,7 @@ func scanFolder(scan func(...any) error) (Folder, error) {
 func (f Folder) values() []any {
 	return []any{f.Source, f.Target, f.Rule, f.Reason, f.Role, f.Late, f.SrcUIDValidity, f.SrcUIDNext, f.SrcExists,
 		int64(f.SrcModSeq), f.DstUIDValidity, f.DstUIDNext, f.DstExists, int64(f.DstModSeq), f.DstMaxUID,
-		stamp(f.ListedAt), f.Complete, f.Fault}
+		stamp(f.ListedAt), f.Complete, f.Rules, f.Fault}
 }
 
 // EnsureFolder returns the folder with the account and wire name of f as the
@@ -72,7 +73,7 @@ func (s *Store) EnsureFolder(ctx context.Context, f Folder) (Folder, error) {
 		}
 		got, err = scanFolder(tx.QueryRowContext(ctx, `INSERT INTO folders (account, source_wire, source, target, rule, reason, role, late,
 			src_uidvalidity, src_uidnext, src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid,
-			listed_at, complete, fault) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING `+folderColumns,
+			listed_at, complete, rules, fault) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING `+folderColumns,
 			append([]any{f.Account, f.SourceWire}, f.values()...)...).Scan)
 		return err
 	})
@@ -87,7 +88,7 @@ func (s *Store) UpdateFolder(ctx context.Context, f Folder) error {
 		late = ?6, src_uidvalidity = ?7, src_uidnext = ?8, src_exists = ?9, src_modseq = ?10, dst_uidvalidity = ?11,
 		dst_uidnext = ?12, dst_exists = ?13, dst_modseq = ?14,
 		dst_max_uid = CASE WHEN dst_uidvalidity = ?11 THEN max(dst_max_uid, ?15) ELSE ?15 END,
-		listed_at = ?16, complete = ?17, fault = ?18 WHERE id = ?19`, append(f.values(), f.ID)...)
+		listed_at = ?16, complete = ?17, rules = ?18, fault = ?19 WHERE id = ?20`, append(f.values(), f.ID)...)
 }
 
 // Folders returns the folders of an account by source name.

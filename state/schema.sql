@@ -51,6 +51,7 @@ CREATE TABLE accounts (
 	verified_at        INTEGER NOT NULL DEFAULT 0,
 	verified_policy    TEXT    NOT NULL DEFAULT '',
 	verified_result    TEXT    NOT NULL DEFAULT '',
+	told               TEXT    NOT NULL DEFAULT '',
 	-- The wrong-account guard: a source goes to one place, a place has one source.
 	UNIQUE (source, source_login, source_folder, kind),
 	UNIQUE (address, kind, source_folder)
@@ -77,6 +78,7 @@ CREATE TABLE folders (
 	dst_max_uid     INTEGER NOT NULL,
 	listed_at       INTEGER NOT NULL,
 	complete        INTEGER NOT NULL,
+	rules           TEXT    NOT NULL,
 	fault           TEXT    NOT NULL,
 	UNIQUE (account, source_wire)
 ) STRICT;

@@ -1,0 +1,70 @@
+package state
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// TestClaims looks a folder's copies up by target UID, repoints one and notes
+// what differs.
+func TestClaims(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t)
+	a, err := s.EnsureAccount(ctx, Account{Source: "old", SourceLogin: "ada", Address: "ada@x.test", Kind: "user"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := s.EnsureFolder(ctx, Folder{Account: a.ID, Source: "INBOX", Target: "INBOX", SrcUIDValidity: 7, DstUIDValidity: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := func(src, dst uint32, state MessageState) Message {
+		return Message{SrcUIDValidity: 7, SrcUID: src, DstUIDValidity: 9, DstUID: dst, Size: 10, State: state, InternalDate: time.Unix(1e9, 0)}
+	}
+	batch := []Message{row(1, 30, Copied), row(2, 20, Copied), row(3, 0, Refused), row(4, 10, Present), row(5, 40, Copied)}
+	if err := s.Record(ctx, f.ID, batch); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.MarkVanished(ctx, f.ID, 7, []uint32{5}); err != nil {
+		t.Fatal(err)
+	}
+	claims := func(first uint32) (uids []uint32) {
+		for m, err := range s.Claims(ctx, f.ID, 7, first) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			uids = append(uids, m.SrcUID)
+		}
+		return uids
+	}
+	if got := claims(15); !slices.Equal(got, []uint32{2, 1, 5}) {
+		t.Errorf("claims from UID 15 on: source UIDs %v", got)
+	}
+	if err := s.Repoint(ctx, f.ID, 7, 2, 9, 50); err != nil {
+		t.Fatal(err)
+	}
+	if got := claims(31); !slices.Equal(got, []uint32{5, 2}) {
+		t.Errorf("claims after repointing: source UIDs %v", got)
+	}
+	folders, err := s.Folders(ctx, a.ID)
+	if err != nil || folders[0].DstMaxUID != 50 {
+		t.Errorf("highest UID is %d, %v; want 50", folders[0].DstMaxUID, err)
+	}
+	for range 2 {
+		if err := s.Annotate(ctx, f.ID, 7, map[uint32]string{1: "date differs"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Annotate(ctx, f.ID, 7, map[uint32]string{1: "flag lost"}); err != nil {
+		t.Fatal(err)
+	}
+	for m, err := range s.MessagesBetween(ctx, f.ID, 7, 1, 2) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.SrcUID == 1 && m.Note != "date differs; flag lost" {
+			t.Errorf("note is %q", m.Note)
+		}
+	}
+}
