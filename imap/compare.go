@@ -1,0 +1,237 @@
+package imap
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Fate is the one ledger state in which a source message ends.
+type Fate uint8
+
+// The fates. Pending is the only one that is not final: a message seen and
+// not yet settled.
+const (
+	Pending  Fate = iota
+	Copied        // appended by us
+	Present       // found on the target by content and adopted
+	Excluded      // by a rule of the policy
+	Refused       // by the target, the source or a limit, in Reason's words
+	Vanished      // gone from the source
+)
+
+func (f Fate) String() string {
+	names := [...]string{"pending", "copied", "present", "excluded", "refused", "vanished"}
+	if int(f) < len(names) {
+		return names[f]
+	}
+	return "unknown"
+}
+
+// OnTarget says whether a message of this fate has a copy on the target.
+func (f Fate) OnTarget() bool { return f == Copied || f == Present }
+
+// Known is what the ledger says of one source message.
+type Known struct {
+	SrcUID       uint32
+	DstUID       uint32 // 0: not on the target
+	Size         int64
+	InternalDate time.Time
+	Flags        []string // as last synchronised
+	SHA1         [20]byte
+	Fate         Fate
+	Reason       string
+	DstGone      bool // was on the target, and was missing there when last looked
+}
+
+// Rules decide which messages of a folder are wanted. They are pure.
+type Rules struct {
+	// CopyDeleted takes messages that carry \Deleted too.
+	CopyDeleted bool
+	// DropKeywords leaves out every flag that doesn't begin with a backslash.
+	DropKeywords bool
+	// MaxSize is the largest message the target takes, in octets; 0: no limit.
+	MaxSize int64
+	// RetryRefused tries again what the target refused for its content.
+	RetryRefused bool
+}
+
+// The rules and reasons that the engine itself records.
+const (
+	RuleDeleted    = "deleted"
+	ReasonTooLarge = "too large"
+)
+
+// sizeSlack is by how much RFC822.SIZE may lie before a message is refused
+// unread: servers compute it with other line ends.
+const sizeSlack = 4096
+
+// FlagChange is what changed at the source since the flags were last
+// synchronised: the third way between source, ledger and target.
+type FlagChange struct {
+	SrcUID, DstUID uint32
+	Add, Remove    []string
+	Now            []string
+}
+
+// Delta is the difference between a source listing and the ledger.
+type Delta struct {
+	Copy      []Message    // to be fetched and appended, in the listing's order
+	Settle    []Outcome    // to be recorded without a transfer: excluded, too large
+	Flags     []FlagChange // to be stored on the target
+	Vanished  []uint32     // in the ledger, no longer at the source
+	Unchanged int
+}
+
+// Compare merges one window of a source listing with the ledger's rows of the
+// same window. Both are in ascending order of UIDs. It is shared by plan, dry
+// run, copy and verify, and touches nothing.
+func Compare(listed []Message, known []Known, rules Rules) Delta {
+	var d Delta
+	k := 0
+	for _, m := range listed {
+		for k < len(known) && known[k].SrcUID < m.UID {
+			d.vanish(known[k])
+			k++
+		}
+		if k < len(known) && known[k].SrcUID == m.UID {
+			d.both(m, known[k], rules)
+			k++
+			continue
+		}
+		d.fresh(m, rules)
+	}
+	for ; k < len(known); k++ {
+		d.vanish(known[k])
+	}
+	return d
+}
+
+func (d *Delta) vanish(k Known) {
+	if k.Fate != Vanished {
+		d.Vanished = append(d.Vanished, k.SrcUID)
+	}
+}
+
+func (d *Delta) fresh(m Message, rules Rules) {
+	o := Outcome{SrcUID: m.UID, Size: m.Size, InternalDate: m.InternalDate, DateText: m.DateText, Flags: Wanted(m.Flags, rules)}
+	switch {
+	case hasFlag(m.Flags, `\Deleted`) && !rules.CopyDeleted:
+		o.Fate, o.Reason, o.Flags = Excluded, RuleDeleted, Normalize(m.Flags)
+		d.Settle = append(d.Settle, o)
+	case rules.tooLarge(m.Size):
+		o.Fate, o.By, o.Reason = Refused, "message_size_limit", tooLargeReason(m.Size, rules.MaxSize)
+		d.Settle = append(d.Settle, o)
+	default:
+		d.Copy = append(d.Copy, m)
+	}
+}
+
+func (r Rules) tooLarge(size int64) bool { return r.MaxSize > 0 && size > r.MaxSize+sizeSlack }
+
+func (d *Delta) both(m Message, k Known, rules Rules) {
+	switch k.Fate {
+	case Copied, Present:
+		d.flags(m, k, rules)
+	case Refused:
+		if rules.RetryRefused || retryable(k, rules) {
+			d.fresh(m, rules)
+			return
+		}
+		d.Unchanged++
+	case Excluded:
+		if k.Reason == RuleDeleted && hasFlag(m.Flags, `\Deleted`) && !rules.CopyDeleted {
+			d.Unchanged++
+			return
+		}
+		d.fresh(m, rules)
+	default: // pending; vanished and back again can't be, UIDs are not reused
+		d.fresh(m, rules)
+	}
+}
+
+// flags compares a copied message's flags. \Deleted is left alone unless the
+// policy copies such messages: it marks the source's own clean-up.
+func (d *Delta) flags(m Message, k Known, rules Rules) {
+	now := Wanted(m.Flags, rules)
+	if !rules.CopyDeleted {
+		now = slices.DeleteFunc(now, func(f string) bool { return strings.EqualFold(f, `\Deleted`) })
+	}
+	c := FlagChange{SrcUID: m.UID, DstUID: k.DstUID, Now: now, Add: lacking(now, k.Flags), Remove: lacking(k.Flags, now)}
+	if k.DstGone || len(c.Add)+len(c.Remove) == 0 {
+		d.Unchanged++
+		return
+	}
+	d.Flags = append(d.Flags, c)
+}
+
+// retryable says whether a refusal may have been lifted since.
+func retryable(k Known, rules Rules) bool {
+	if strings.HasPrefix(k.Reason, ReasonTooLarge) {
+		return rules.MaxSize == 0 || k.Size <= rules.MaxSize
+	}
+	return transientRefusal(k.Reason)
+}
+
+// transientRefusal knows the words of a server whose own trouble, not the
+// message, was the cause (BlueMind 5: "unknown error", Cyrus: I/O errors).
+func transientRefusal(reason string) bool {
+	for _, s := range []string{"unknown error", "System I/O error", "Over quota", "over quota", "OVERQUOTA", "UNAVAILABLE", "fetch:"} {
+		if strings.Contains(reason, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// Wanted are the flags to send for a message: without \Recent, sorted, each
+// once whatever its case, and without keywords where the rules drop them.
+func Wanted(flags []string, rules Rules) []string {
+	out := Normalize(flags)
+	if rules.DropKeywords {
+		out = slices.DeleteFunc(out, func(f string) bool { return !strings.HasPrefix(f, `\`) })
+	}
+	return out
+}
+
+// Normalize sorts flags, gives system flags their canonical case, drops
+// \Recent and repetitions that differ in case only (RFC 9051 §2.3.2).
+func Normalize(flags []string) []string {
+	out := make([]string, 0, len(flags))
+	for _, f := range flags {
+		if strings.EqualFold(f, `\Recent`) || f == "" {
+			continue
+		}
+		if canon := systemFlag(f); canon != "" {
+			f = canon
+		}
+		if !hasFlag(out, f) {
+			out = append(out, f)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func systemFlag(f string) string {
+	for _, s := range []string{`\Seen`, `\Answered`, `\Flagged`, `\Deleted`, `\Draft`} {
+		if strings.EqualFold(f, s) {
+			return s
+		}
+	}
+	return ""
+}
+
+func hasFlag(flags []string, flag string) bool {
+	return slices.ContainsFunc(flags, func(f string) bool { return strings.EqualFold(f, flag) })
+}
+
+func lacking(want, have []string) []string {
+	var out []string
+	for _, f := range want {
+		if !hasFlag(have, f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}

@@ -1,0 +1,133 @@
+package imap
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Intent is what the ledger keeps from before an APPEND until its outcome: by
+// it, a message whose answer was lost is found again on the target.
+type Intent struct {
+	SrcUID       uint32
+	DstUIDNext   uint32 // the target's UIDNEXT, or a lower bound of it, before
+	Size         int64
+	InternalDate time.Time
+	Flags        []string
+	SHA1         [20]byte
+	SHA256       [32]byte
+	Begun        time.Time
+}
+
+// Outcome is what became of one source message.
+type Outcome struct {
+	SrcUID         uint32
+	DstUIDValidity uint32
+	DstUID         uint32
+	Size           int64
+	InternalDate   time.Time
+	DateText       string // INTERNALDATE as the source wrote it, if unreadable
+	Flags          []string
+	SHA1           [20]byte
+	SHA256         [32]byte
+	Fate           Fate
+	Reason         string // a rule's name, or the words of who refused
+	By             string // who refused: target, source, message_size_limit
+	Note           string // what was lost or differs though the message arrived
+}
+
+// Doubt remembers an intent that was settled as absent and whose message was
+// appended again: a server may yet execute what it had received.
+type Doubt struct {
+	SrcUID       uint32
+	DstUIDNext   uint32
+	Size         int64
+	InternalDate time.Time
+	SHA1         [20]byte
+	Since        time.Time
+}
+
+// Claim is a target message that the ledger knows as the copy of a source
+// message.
+type Claim struct {
+	SrcUID, DstUID uint32
+	Size           int64
+	InternalDate   time.Time
+	SHA1           [20]byte
+	Flags          []string
+	Gone           bool
+	Fate           Fate
+}
+
+// Ledger is what the engine asks of the state of one folder, under the
+// present UIDVALIDITY of its source. Each method is one transaction, durable
+// when it returns; repeating one is harmless. A Ledger is used by one
+// goroutine at a time, except that Known may run beside Begin and Record.
+type Ledger interface {
+	// Known gives the rows with a source UID in [first, last], ascending.
+	Known(ctx context.Context, first, last uint32) ([]Known, error)
+	// Begin keeps intents, before their messages are sent.
+	Begin(ctx context.Context, batch []Intent) error
+	// Record keeps outcomes and closes their intents.
+	Record(ctx context.Context, batch []Outcome) error
+	// Open gives the intents without an outcome.
+	Open(ctx context.Context) ([]Intent, error)
+	// Vanish marks rows whose message is gone from the source.
+	Vanish(ctx context.Context, srcUIDs []uint32) error
+	// Flagged keeps the flags now synchronised.
+	Flagged(ctx context.Context, changes []FlagChange) error
+	// Claims gives the copies with a target UID of at least first, ascending
+	// by target UID.
+	Claims(ctx context.Context, first uint32) ([]Claim, error)
+	// Repoint makes dstUID the copy of a source message, which is Copied then.
+	Repoint(ctx context.Context, srcUID, dstUID uint32) error
+	// Annotate keeps, by source UID, what differs though a message arrived.
+	Annotate(ctx context.Context, notes map[uint32]string) error
+	// Gone marks copies seen missing on the target.
+	Gone(ctx context.Context, srcUIDs []uint32) error
+
+	Doubts(ctx context.Context) ([]Doubt, error)
+	AddDoubts(ctx context.Context, batch []Doubt) error
+	ClearDoubts(ctx context.Context, srcUIDs []uint32) error
+}
+
+// WentBackError says that a server shows less than it showed before: a
+// snapshot was restored, or a folder was made anew. Nothing was written.
+type WentBackError struct {
+	Side    string // "source" or "target"
+	Mailbox string
+	What    string // the numbers, in words
+}
+
+func (e *WentBackError) Error() string {
+	return fmt.Sprintf("the %s went back in time: folder %q: %s", e.Side, e.Mailbox, e.What)
+}
+
+// QuotaError says that the target refused a message for want of space.
+type QuotaError struct {
+	Mailbox string
+	Err     error
+}
+
+func (e *QuotaError) Error() string { return fmt.Sprintf("append to %q: %v", e.Mailbox, e.Err) }
+func (e *QuotaError) Unwrap() error { return e.Err }
+
+// AlteredError says that the target stored other octets than were sent.
+type AlteredError struct {
+	Mailbox   string
+	SrcUID    uint32
+	Sent, Got [20]byte
+}
+
+func (e *AlteredError) Error() string {
+	return fmt.Sprintf("append to %q: the target stored other bytes for source UID %d: SHA-1 %x, sent %x", e.Mailbox, e.SrcUID, e.Got, e.Sent)
+}
+
+// FidelityError says that the target doesn't keep what every message needs:
+// nothing more is written before a person has looked.
+type FidelityError struct {
+	Mailbox string
+	What    string
+}
+
+func (e *FidelityError) Error() string { return fmt.Sprintf("folder %q: %s", e.Mailbox, e.What) }

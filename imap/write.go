@@ -1,0 +1,254 @@
+package imap
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/mail"
+	"strings"
+	"time"
+)
+
+// maxFlight is how many commands' worth of messages are under way at a time:
+// one being executed, one arriving.
+const maxFlight = 2
+
+// flight is what one Send put on its way.
+type flight struct {
+	batch *batch // whose last flight this is; nil otherwise
+	msgs  []*spooled
+	next  uint32 // the target's UIDNEXT, as far as known, when it was begun
+}
+
+// writer appends the batches that a reader spools.
+type writer struct {
+	*copier
+	out     *Appender
+	flights []flight
+	redo    []flight // refused as a whole
+	quota   error
+	fatal   error // ends the folder once what is in flight is recorded
+}
+
+func (w *writer) run(ctx context.Context, ready <-chan *batch) (err error) {
+	defer func() {
+		for _, f := range append(w.flights, w.redo...) {
+			w.done(f)
+		}
+		if w.out != nil {
+			err = errors.Join(err, w.out.Close())
+		}
+	}()
+	for ready != nil || len(w.flights) > 0 {
+		if ready != nil && len(w.flights) < maxFlight && w.stop() == nil {
+			b, open, err := w.take(ctx, ready)
+			if err != nil {
+				return err
+			}
+			if !open {
+				ready = nil
+			}
+			if b != nil {
+				if err := w.send(ctx, b); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		if len(w.flights) == 0 {
+			if w.stop() != nil {
+				break
+			}
+			continue
+		}
+		if err := w.receive(ctx); err != nil {
+			return err
+		}
+		if err := w.redoAll(ctx); err != nil {
+			return err
+		}
+	}
+	return w.stop()
+}
+
+func (w *writer) stop() error {
+	if w.fatal != nil {
+		return w.fatal
+	}
+	return w.quota
+}
+
+// take waits for the next batch only while nothing is in flight.
+func (w *writer) take(ctx context.Context, ready <-chan *batch) (b *batch, open bool, err error) {
+	if len(w.flights) > 0 {
+		select {
+		case b, open = <-ready:
+			return b, open, nil
+		default:
+			return nil, true, nil
+		}
+	}
+	select {
+	case b, open = <-ready:
+		return b, open, nil
+	case <-ctx.Done():
+		return nil, true, context.Cause(ctx)
+	}
+}
+
+// send settles what needs no APPEND, keeps an intent for all the rest in one
+// transaction, and puts it on its way.
+func (w *writer) send(ctx context.Context, b *batch) error {
+	f := flight{batch: b, next: w.nextUID}
+	var settled []Outcome
+	var intents []Intent
+	for _, m := range b.msgs {
+		if o, ok := w.settled(m); ok {
+			settled = append(settled, o)
+			continue
+		}
+		m.InternalDate, m.note = usableDate(m)
+		f.msgs = append(f.msgs, m)
+		intents = append(intents, Intent{SrcUID: m.UID, DstUIDNext: f.next, Size: m.size, InternalDate: m.InternalDate,
+			Flags: Wanted(m.Flags, w.opts.Rules), SHA1: m.sha1, SHA256: m.sha256, Begun: w.opts.Now()})
+	}
+	if len(settled) > 0 {
+		if err := w.ledger.Record(ctx, settled); err != nil {
+			return err
+		}
+	}
+	if len(f.msgs) == 0 {
+		w.done(f)
+		return nil
+	}
+	if err := w.open(ctx); err != nil {
+		w.done(f)
+		return err
+	}
+	if err := w.ledger.Begin(ctx, intents); err != nil {
+		w.done(f)
+		return err
+	}
+	for _, part := range w.parts(f) {
+		w.flights = append(w.flights, part)
+		if err := w.out.Send(ctx, w.appends(part.msgs)); err != nil {
+			// What has arrived of it is told by Receive, as far as it goes.
+			return errors.Join(fmt.Errorf("append to %q: %w", w.opts.Target, err), w.drain(ctx))
+		}
+	}
+	return nil
+}
+
+// drain records the answers that came before the session broke.
+func (w *writer) drain(ctx context.Context) error {
+	for len(w.flights) > 0 {
+		if err := w.receive(ctx); err != nil {
+			var e *Error
+			if errors.As(err, &e) {
+				return nil // the session's end, told already
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// done gives back what a flight held.
+func (w *writer) done(f flight) {
+	if f.batch != nil {
+		f.batch.close(w.opts.Budget)
+	}
+}
+
+func (w *writer) open(ctx context.Context) (err error) {
+	if w.out == nil {
+		if w.out, err = w.dst.Appender(ctx, w.opts.Target); err != nil {
+			return fmt.Errorf("append to %q: %w", w.opts.Target, err)
+		}
+	}
+	return nil
+}
+
+// parts splits a flight where one command takes many messages: what real
+// servers are known to refuse goes alone, since one refusal is for all.
+func (w *writer) parts(f flight) []flight {
+	if !w.out.Multi() {
+		return []flight{f}
+	}
+	var plain []*spooled
+	var alone []flight
+	for _, m := range f.msgs {
+		if m.suspect || oddDate(m.InternalDate) {
+			alone = append(alone, flight{msgs: []*spooled{m}, next: f.next})
+		} else {
+			plain = append(plain, m)
+		}
+	}
+	var parts []flight
+	if len(plain) > 0 {
+		parts = append(parts, flight{msgs: plain, next: f.next})
+	}
+	parts = append(parts, alone...)
+	parts[len(parts)-1].batch = f.batch
+	return parts
+}
+
+// oddDate is outside of what a 32-bit time can say: Cyrus refuses the one and
+// wraps the other.
+func oddDate(t time.Time) bool { return t.Unix() <= 0 || t.Unix() >= 1<<32 }
+
+func (w *writer) appends(msgs []*spooled) []Append {
+	out := make([]Append, len(msgs))
+	for i, m := range msgs {
+		flags := Wanted(m.Flags, w.opts.Rules)
+		if w.bare[m.UID] {
+			flags = Wanted(m.Flags, Rules{DropKeywords: true})
+		}
+		out[i] = Append{Flags: flags, InternalDate: m.InternalDate, Size: m.size, Body: m}
+	}
+	return out
+}
+
+// settled finds the outcome of a message that needs no APPEND.
+func (w *writer) settled(m *spooled) (Outcome, bool) {
+	o := w.outcome(m)
+	if limit := w.opts.Rules.MaxSize; limit > 0 && m.size > limit {
+		o.Fate, o.By, o.Reason = Refused, "message_size_limit", tooLargeReason(m.size, limit)
+		w.tally.Refused++
+		return o, true
+	}
+	if t, ok := take(w.adopt, m.sha1, 0, m.InternalDate); ok {
+		o.Fate, o.DstUID, o.DstUIDValidity, o.Reason = Present, t.UID, w.dstValidity, "found by content"
+		w.tally.Adopted++
+		return o, true
+	}
+	return o, false
+}
+
+func (w *writer) outcome(m *spooled) Outcome {
+	return Outcome{SrcUID: m.UID, Size: m.size, InternalDate: m.InternalDate, DateText: m.DateText,
+		Flags: Wanted(m.Flags, w.opts.Rules), SHA1: m.sha1, SHA256: m.sha256, Note: m.note}
+}
+
+// usableDate gives the date to append with: INTERNALDATE, or, where the source
+// has none that can be read, the newest Received header's, or Date's.
+func usableDate(m *spooled) (time.Time, string) {
+	if !m.InternalDate.IsZero() {
+		return m.InternalDate, m.note
+	}
+	headers, _ := mail.ReadMessage(bytes.NewReader(append(m.header(), "\r\n"...))) // nil where unreadable
+	if headers != nil {
+		if received := headers.Header.Get("Received"); received != "" {
+			if i := strings.LastIndexByte(received, ';'); i >= 0 {
+				if t, err := mail.ParseDate(strings.TrimSpace(received[i+1:])); err == nil {
+					return t, "the source gives no usable date; taken from Received"
+				}
+			}
+		}
+		if t, err := headers.Header.Date(); err == nil {
+			return t, "the source gives no usable date; taken from Date"
+		}
+	}
+	return m.InternalDate, "the source gives no usable date; the target's own time"
+}
