@@ -1,0 +1,62 @@
+package bmsim
+
+import (
+	"strings"
+
+	"bmsync/bmapi/bmsim/internal/directory"
+)
+
+func lower(s string) string { return strings.ToLower(s) }
+
+func (s *Sim) directoryRoutes() {
+	s.router.add("GET", "/directory/{d}/_byEmail/{key}", func(c *call) (any, error) {
+		d, err := c.domain()
+		if err != nil {
+			return nil, err
+		}
+		if err := c.ownDomain(d); err != nil {
+			return nil, err
+		}
+		if !strings.Contains(c.p("key"), "@") {
+			return nil, exception("ArrayIndexOutOfBoundsException", "Index 1 out of bounds for length 1")
+		}
+		e, ok := s.dir.ByEmail(d, lower(c.p("key")))
+		if !ok {
+			return null{}, nil
+		}
+		return e.DirEntry(), nil
+	})
+	s.router.add("GET", "/directory/{d}/entry-uid/{uid}", func(c *call) (any, error) {
+		d, err := c.domain()
+		if err != nil {
+			return nil, err
+		}
+		if err := c.ownDomain(d); err != nil {
+			return nil, err
+		}
+		e, ok := s.dir.Entry(d, c.p("uid"))
+		if !ok {
+			return null{}, nil
+		}
+		return e.DirEntry(), nil
+	})
+	s.router.add("POST", "/directory/{d}/_search", func(c *call) (any, error) {
+		q, err := need[directory.Query](c)
+		if err != nil {
+			return nil, err
+		}
+		if q.Check() != nil {
+			return nil, badParameter("body")
+		}
+		d, err := c.domain()
+		if err != nil {
+			return nil, err
+		}
+		if err := c.ownDomain(d); err != nil {
+			return nil, err
+		}
+		values, total := s.dir.Search(d, q)
+		return map[string]any{"values": values, "total": total}, nil
+	})
+	s.maintenanceRoutes()
+}

@@ -1,0 +1,81 @@
+package bmsim
+
+import (
+	"context"
+
+	"bmsync/bmapi/bmsim/internal/directory"
+)
+
+func (s *Sim) groupRoutes() {
+	r := &s.router
+	put := func(change func(by, d, uid string, g directory.Group) (*directory.Entry, error)) func(*call) (any, error) {
+		return func(c *call) (any, error) {
+			v, d, err := adminBody[directory.Group](c)
+			if err != nil {
+				return nil, err
+			}
+			_, err = change(c.who(), d, c.p("uid"), v)
+			return void{}, err
+		}
+	}
+	r.add("PUT", "/groups/{d}/{uid}", put(s.dir.CreateGroup))
+	r.add("POST", "/groups/{d}/{uid}", put(s.dir.UpdateGroup))
+	s.find("/groups/{d}/byName/{key}", func(d, key string) (any, error) { return groupOrNull(s.dir.GroupByName(d, key)) })
+	s.find("/groups/{d}/byEmail/{key}", func(d, key string) (any, error) { return groupOrNull(s.dir.ByEmail(d, lower(key))) })
+	s.find("/groups/{d}/{key}/complete", func(d, key string) (any, error) { return groupOrNull(s.dir.Entry(d, key)) })
+	s.find("/groups/{d}/_alluids", func(d, _ string) (any, error) { return s.dir.Groups(d), nil })
+	r.add("DELETE", "/groups/{d}/{uid}", s.deleteGroup)
+	s.memberRoutes()
+}
+
+func groupOrNull(e *directory.Entry, ok bool) (any, error) {
+	if !ok || e.Group == nil {
+		return null{}, nil
+	}
+	return e.GroupItem(), nil
+}
+
+// deleteGroup ends in Success of an unknown one, too.
+func (s *Sim) deleteGroup(c *call) (any, error) {
+	d, err := c.adminOf()
+	if err != nil {
+		return nil, err
+	}
+	uid := c.p("uid")
+	return s.task(c, "", func(ctx context.Context, m *monitor) (string, error) {
+		m.step("Deleting group " + uid + "@" + d)
+		e, ok := s.dir.Entry(d, uid)
+		if !ok || e.Group == nil {
+			return "", nil
+		}
+		return "Group deleted", s.remove(ctx, e)
+	})
+}
+
+func (s *Sim) memberRoutes() {
+	change := func(f func(by, d, uid string, m []directory.Member) error) func(*call) (any, error) {
+		return func(c *call) (any, error) {
+			v, d, err := adminBody[[]directory.Member](c)
+			if err != nil {
+				return nil, err
+			}
+			return void{}, f(c.who(), d, c.p("uid"), v)
+		}
+	}
+	s.router.add("PUT", "/groups/{d}/{uid}/members", change(s.dir.AddMembers))
+	s.router.add("DELETE", "/groups/{d}/{uid}/members", change(s.dir.RemoveMembers))
+	s.find("/groups/{d}/{key}/members", func(d, key string) (any, error) {
+		e, ok := s.dir.Entry(d, key)
+		if !ok || e.Group == nil {
+			return nil, directory.Faultf(directory.NotFound, "group %s not found", key)
+		}
+		return append([]directory.Member{}, e.Members...), nil
+	})
+	s.find("/groups/{d}/{key}/expandedmembers", func(d, key string) (any, error) {
+		all, err := s.dir.ExpandedMembers(d, key)
+		if err != nil {
+			return nil, err
+		}
+		return all, nil
+	})
+}

@@ -1,0 +1,95 @@
+package bmsim
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Config says what to simulate. The zero value is a BlueMind 5 in memory, on
+// free loopback ports, with no domain.
+type Config struct {
+	Version int          // 4 or 5; 0: 5
+	Cyrus   *CyrusConfig // needed by version 4
+
+	Dir           string // keeps all; "": in memory
+	AdminPassword string // of admin0; "": the one kept, at first "admin", as after an installation
+	Domains       []Domain
+
+	ListenREST  string // "": 127.0.0.1:0
+	ListenIMAP  string // port 143: STARTTLS
+	ListenIMAPS string // port 993: TLS
+
+	ReleaseName      string        // "": "5.1" or "4.6.2"
+	SoftwareVersion  string        // "": 5.1.… or 4.1.…, as all of 4.x says
+	ExternalURL      string        // host name in the configuration; "": localhost
+	MessageSizeLimit int64         // bytes; 0: 10,000,000, what the installation sets
+	RateLimit        int64         // bytes a second and user; 0: off. BlueMind 5 has 1 MiB
+	RefusalDelay     time.Duration // of IMAP logins; 0: 2 s; negative: none
+	SessionIdle      time.Duration // 0: 20 minutes
+	KeyCache         time.Duration // how long BlueMind 4 takes a deleted key over IMAP; 0: 10 minutes; negative: not at all
+	Now              func() time.Time
+	Logger           *slog.Logger // nil: nowhere
+}
+
+// Domain is a domain to make at the start, with all that mail needs, unless it
+// is there.
+type Domain struct {
+	UID          string // "": Name
+	Name         string
+	Aliases      []string
+	DefaultAlias string // "": Name or, with another UID, the first alias
+	Settings     map[string]string
+	Users        []User
+	Shares       []Share
+}
+
+// User is a user to make at the start, unless there is one of that login.
+type User struct {
+	Login    string
+	Password string
+	Name     string   // family name; "": the login
+	Emails   []string // the first one is the default; none: login@default alias
+	QuotaKiB int64
+	Archived bool
+}
+
+// Share is a mailshare to make at the start.
+type Share struct {
+	Name    string
+	Emails  []string
+	Writers []string // logins that get Write and are subscribed
+}
+
+func (c Config) withDefaults() Config {
+	if c.Version == 0 {
+		c.Version = 5
+	}
+	for _, addr := range []*string{&c.ListenREST, &c.ListenIMAP, &c.ListenIMAPS} {
+		if *addr == "" {
+			*addr = "127.0.0.1:0"
+		}
+	}
+	if c.ReleaseName == "" {
+		c.ReleaseName = map[bool]string{true: "5.1", false: "4.6.2"}[c.Version >= 5]
+	}
+	if c.SoftwareVersion == "" {
+		// The whole 4.x line calls itself 4.1 here.
+		c.SoftwareVersion = map[bool]string{true: "5.1.7340", false: "4.1.58285"}[c.Version >= 5]
+	}
+	if c.ExternalURL == "" {
+		c.ExternalURL = "localhost"
+	}
+	if c.MessageSizeLimit == 0 {
+		c.MessageSizeLimit = 10_000_000
+	}
+	if c.KeyCache == 0 {
+		c.KeyCache = 10 * time.Minute
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}

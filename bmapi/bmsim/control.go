@@ -1,0 +1,80 @@
+package bmsim
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+
+	"bmsync/bmapi/bmsim/internal/directory"
+)
+
+// orders is the body of POST /sim/faults.
+type orders struct {
+	Clear            bool            `json:"clear"` // first of all: switch everything off
+	Faults           []Fault         `json:"faults"`
+	IMAP             json.RawMessage `json:"imap"` // for the IMAP side, as its package reads it
+	ExpireSessions   bool            `json:"expireSessions"`
+	State            string          `json:"state"`
+	MessageSizeLimit int64           `json:"messageSizeLimit"`
+}
+
+// journalBody is the answer of GET /sim/journal.
+type journalBody struct {
+	Calls     []Call         `json:"calls"`
+	Logins    []Login        `json:"logins"`
+	Appends   []Append       `json:"appends"`
+	Notices   []Notice       `json:"notices"`
+	KeysAlive map[string]int `json:"keysAlive"`
+	Sessions  map[string]int `json:"sessions"`
+}
+
+// control serves /sim, for who knows the administrator's password.
+func (s *Sim) control(w http.ResponseWriter, r *http.Request, path string) {
+	admin := directory.AdminLogin + "@" + directory.GlobalDomain
+	if v := s.dir.Check(admin, r.Header.Get("X-Sim-Password")); v.Secret != directory.SecretPassword {
+		http.Error(w, "X-Sim-Password is not the administrator's password", http.StatusForbidden)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	switch r.Method + " " + path {
+	case "GET /sim/journal":
+		j := s.journal
+		writeJSON(w, journalBody{j.Calls(), j.Logins(), j.Appends(), j.Notices(), j.KeysAlive(), j.Sessions()})
+	case "POST /sim/faults":
+		if err := s.order(r.Body); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		writeJSON(w, map[string]bool{"ok": true})
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func (s *Sim) order(body io.Reader) error {
+	var o orders
+	dec := json.NewDecoder(io.LimitReader(body, bodyMax))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&o); err != nil {
+		return err
+	}
+	if o.Clear {
+		s.faults.Clear()
+	}
+	if len(o.IMAP) > 0 {
+		if err := s.orderIMAP(o.IMAP); err != nil {
+			return err
+		}
+	}
+	s.faults.Add(o.Faults...)
+	if o.ExpireSessions {
+		s.ExpireSessions()
+	}
+	if o.State != "" {
+		s.SetState(o.State)
+	}
+	if o.MessageSizeLimit > 0 {
+		s.SetMessageSizeLimit(o.MessageSizeLimit)
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package bmsim
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// FaultKind says what goes wrong.
+type FaultKind string
+
+// What can go wrong on the REST side.
+const (
+	Unavailable FaultKind = "unavailable" // HTTP 503, nothing done
+	Late        FaultKind = "late"        // HTTP 504 after the call was executed
+	Slow        FaultKind = "slow"        // Delay before the call is executed
+	Hook        FaultKind = "hook"        // a box is made without its folders; the call says OK
+	SlowTask    FaultKind = "slow-task"   // Delay before a task does its work
+	FailedTask  FaultKind = "failed-task" // a task ends InError, nothing done
+)
+
+// Fault is one thing that goes wrong, on calls that match.
+type Fault struct {
+	Kind   FaultKind     `json:"kind"`
+	Method string        `json:"method,omitempty"` // "": any
+	Path   string        `json:"path,omitempty"`   // part of the path after /api; "": any
+	Times  int           `json:"times,omitempty"`  // 0: no end
+	For    time.Duration `json:"for,omitempty"`    // nanoseconds since it was set; 0: no end
+	Delay  time.Duration `json:"delay,omitempty"`
+	Skip   int           `json:"skip,omitempty"` // matching calls that are spared first
+}
+
+type activeFault struct {
+	Fault
+	until time.Time
+}
+
+// Faults are switched while the simulator runs.
+type Faults struct {
+	now func() time.Time
+
+	mu   sync.Mutex
+	list []*activeFault
+}
+
+// Add switches faults on.
+func (f *Faults) Add(faults ...Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, x := range faults {
+		a := &activeFault{Fault: x}
+		if x.For > 0 {
+			a.until = f.now().Add(x.For)
+		}
+		f.list = append(f.list, a)
+	}
+}
+
+// Clear switches all REST faults off.
+func (f *Faults) Clear() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.list = nil
+}
+
+// take uses up one fault of that kind, if one matches.
+func (f *Faults) take(kind FaultKind, method, path string) (Fault, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.list = slices.DeleteFunc(f.list, func(a *activeFault) bool {
+		return !a.until.IsZero() && f.now().After(a.until)
+	})
+	for i, a := range f.list {
+		if a.Kind != kind || a.Method != "" && a.Method != method || !strings.Contains(path, a.Path) {
+			continue
+		}
+		if a.Skip > 0 {
+			a.Skip--
+			continue
+		}
+		if a.Times > 0 {
+			if a.Times--; a.Times == 0 {
+				f.list = slices.Delete(f.list, i, i+1)
+			}
+		}
+		return a.Fault, true
+	}
+	return Fault{}, false
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
