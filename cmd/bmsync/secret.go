@@ -162,20 +162,18 @@ func runSecretCommand(ctx context.Context, command string) ([]byte, error) {
 	case err != nil:
 		return nil, cause(err)
 	}
-	return out.Bytes(), nil
+	return out.kept, nil
 }
 
 // cappedBuffer keeps the first octets and swallows the rest, so that the
-// command ends as it likes.
+// command ends as it likes. It is no io.ReaderFrom, which would know no cap.
 type cappedBuffer struct {
-	bytes.Buffer
+	kept  []byte
 	limit int
 }
 
 func (b *cappedBuffer) Write(p []byte) (int, error) {
-	if room := b.limit - b.Len(); room > 0 {
-		b.Buffer.Write(p[:min(room, len(p))])
-	}
+	b.kept = append(b.kept, p[:min(b.limit-len(b.kept), len(p))]...)
 	return len(p), nil
 }
 

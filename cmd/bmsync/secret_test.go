@@ -30,7 +30,7 @@ func TestSecretNeverShows(t *testing.T) {
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "secret", s, "inside", inside)
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "secret", s, "inside", inside)
 	for _, text := range []string{
-		fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q %d", s, s, s, s, s, s), fmt.Sprintf("%v %+v %#v", inside, inside, inside),
+		s.String(), s.GoString(), fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q %d", s, s, s, s, s, s), fmt.Sprintf("%v %+v %#v", inside, inside, inside),
 		string(asJSON), string(asYAML), log.String(),
 	} {
 		if strings.Contains(text, "hunter2") || !strings.Contains(text, masked) {
@@ -92,6 +92,17 @@ func TestSecretCommandEndsWithItsContext(t *testing.T) {
 	_, err := SecretRef{Command: `sh -c "sleep 20 & wait"`}.Resolve(ctx)
 	if err == nil || time.Since(start) > 10*time.Second {
 		t.Errorf("error %v after %s", err, time.Since(start))
+	}
+}
+
+func TestSecretCommandMayWriteMuch(t *testing.T) {
+	got, err := SecretRef{Command: `sh -c "echo hunter2; head -c 1000000 /dev/zero"`}.Resolve(t.Context())
+	if err != nil || got != "hunter2" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	text, err := runSecretCommand(t.Context(), `head -c 1000000 /dev/zero`)
+	if err != nil || len(text) != largestSecret {
+		t.Errorf("%d octets kept, error %v", len(text), err)
 	}
 }
 
