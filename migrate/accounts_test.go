@@ -200,8 +200,8 @@ func TestReadAccountsOfManyRows(t *testing.T) {
 }
 
 func TestNearest(t *testing.T) {
-	known := []string{"source", "quota", "wave"}
-	for word, want := range map[string]string{"sorce": "source", "QUOTA": "quota", "quotas": "quota", "x": "", "zzzzzz": "", strings.Repeat("s", 100): ""} {
+	known := []string{"source", "quota", "wave", "old", "odd"}
+	for word, want := range map[string]string{"sorce": "source", "QUOTA": "quota", "quotas": "quota", "odl": "old", "x": "", "zzzzzz": "", strings.Repeat("s", 100): ""} {
 		if got := Nearest(word, known); got != want {
 			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
 		}

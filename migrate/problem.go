@@ -127,24 +127,28 @@ func Nearest(word string, known []string) string {
 	return best
 }
 
-// editDistance is Levenshtein's; anything above limit is limit+1.
+// editDistance counts letters put in, left out, replaced, and neighbours
+// exchanged (optimal string alignment); anything above limit is limit+1.
 func editDistance(a, b string, limit int) int {
 	if len(a)-len(b) > limit || len(b)-len(a) > limit {
 		return limit + 1
 	}
-	row := make([]int, len(b)+1)
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
+		before, last, row = last, row, before
 		row[0] = i
 		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost = 1 + min(diagonal, row[j], row[j-1])
+			if a[i-1] == b[j-1] {
+				row[j] = last[j-1]
+				continue
 			}
-			diagonal, row[j] = row[j], cost
+			row[j] = 1 + min(last[j-1], last[j], row[j-1])
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
 		}
 	}
 	return min(row[len(b)], limit+1)
