@@ -1,0 +1,174 @@
+package migrate
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Choice is what happens to a kind of folder or message.
+type Choice string
+
+// Copy moves it with the rest; Exclude leaves it behind, and the ledger says
+// by which rule.
+const (
+	Copy    Choice = "copy"
+	Exclude Choice = "exclude"
+)
+
+// Keywords says what becomes of IMAP keywords such as $label1.
+type Keywords string
+
+// Keywords are kept unless the policy drops them.
+const (
+	KeepKeywords Keywords = "keep"
+	DropKeywords Keywords = "drop"
+)
+
+// Password says which password a user gets that bmsync creates.
+type Password string
+
+// A generated password is known to nobody and has to be reset; with none, the
+// user can't log in by password at all.
+const (
+	GeneratedPassword Password = "generated"
+	NoPassword        Password = "none"
+)
+
+// Policy is every decision that holds for all accounts of a migration. A
+// rehearsal passes for one policy, so its JSON form must not change: names
+// are fixed, lists are sorted and maps are written in the order of their keys.
+// Limits change no decision and are apart for that reason.
+type Policy struct {
+	TargetVersion TargetVersion `json:"target_version" yaml:"target_version"`
+	Folders       FolderPolicy  `json:"folders" yaml:"folders"`
+	Messages      MessagePolicy `json:"messages" yaml:"messages"`
+	Flags         FlagPolicy    `json:"flags" yaml:"flags"`
+	IntoNonEmpty  bool          `json:"into_non_empty" yaml:"into_non_empty"` // fill a mailbox that holds mail we didn't write
+	Users         UserPolicy    `json:"users" yaml:"users"`
+}
+
+// FolderPolicy says which folders are copied, and where to. Names are the
+// source's, decoded, with its own delimiter or with "/". In Exclude and
+// Include, "*" stands for any characters and case doesn't matter. Outbox is
+// always excluded, for BlueMind could send what is in it.
+type FolderPolicy struct {
+	Map     map[string]string `json:"map" yaml:"map,omitempty"`         // source name → target path with "/"
+	Exclude []string          `json:"exclude" yaml:"exclude,omitempty"` // wins over Include
+	Include []string          `json:"include" yaml:"include,omitempty"` // empty: all
+	Junk    Choice            `json:"junk" yaml:"junk,omitempty"`
+	Trash   Choice            `json:"trash" yaml:"trash,omitempty"`
+}
+
+// MessagePolicy says which messages of a copied folder are left behind.
+type MessagePolicy struct {
+	Deleted Choice `json:"deleted" yaml:"deleted,omitempty"` // those flagged \Deleted, not yet expunged
+}
+
+// FlagPolicy says what becomes of flags. System flags are always kept.
+type FlagPolicy struct {
+	Keywords Keywords `json:"keywords" yaml:"keywords"`
+}
+
+// UserPolicy says what provisioning may do to users.
+type UserPolicy struct {
+	Create   bool     `json:"create" yaml:"create"`     // false: a missing user blocks the account
+	Password Password `json:"password" yaml:"password"` // of created users only
+}
+
+// Limits bound what a run takes of machines and of patience. They change how
+// fast a migration goes, never what it does.
+type Limits struct {
+	Accounts      int           `json:"accounts" yaml:"accounts"`             // copied at a time
+	Memory        int64         `json:"memory" yaml:"memory"`                 // octets of messages held, all accounts together; the rest is spooled to disk
+	Settle        time.Duration `json:"settle" yaml:"settle"`                 // how long UIDNEXT must stand still before a lost APPEND is repeated
+	Retries       int           `json:"retries" yaml:"retries"`               // new sessions for one account without progress
+	BatchMessages int           `json:"batch_messages" yaml:"batch_messages"` // appends in flight
+	BatchBytes    int64         `json:"batch_bytes" yaml:"batch_bytes"`       // and their octets; one larger message goes alone
+	MessageErrors int           `json:"message_errors" yaml:"message_errors"` // refused messages after which an account stops; 0: never
+}
+
+// Exception is what one account does otherwise, and why.
+type Exception struct {
+	Address  string        `json:"address" yaml:"address"`
+	Reason   string        `json:"reason" yaml:"reason"`
+	Skip     bool          `json:"skip,omitempty" yaml:"skip,omitempty"` // left out of the migration
+	Folders  FolderPolicy  `json:"folders" yaml:"folders,omitempty"`     // names are added; empty choices keep the policy's
+	Messages MessagePolicy `json:"messages" yaml:"messages,omitempty"`
+}
+
+// DefaultPolicy is the policy of a file that says nothing. The plan suits both
+// versions, so that a rehearsal on one counts for the other.
+func DefaultPolicy() Policy {
+	return Policy{
+		TargetVersion: TargetBoth,
+		Folders:       FolderPolicy{Junk: Exclude, Trash: Copy},
+		Messages:      MessagePolicy{Deleted: Exclude},
+		Flags:         FlagPolicy{Keywords: KeepKeywords},
+		Users:         UserPolicy{Create: true, Password: GeneratedPassword},
+	}
+}
+
+// DefaultLimits suit one machine and a BlueMind that others use meanwhile.
+func DefaultLimits() Limits {
+	return Limits{
+		Accounts:      4,
+		Memory:        256 << 20,
+		Settle:        10 * time.Second, // Cyrus goes on executing for seconds after the connection is lost
+		Retries:       5,
+		BatchMessages: 64,
+		BatchBytes:    4 << 20,
+		MessageErrors: 50, // what imapsync users are used to
+	}
+}
+
+// Canonical returns the policy with its lists sorted and without repetitions,
+// and nothing nil: two policies that decide alike have the same JSON form.
+func (p Policy) Canonical() Policy {
+	list := func(names []string) []string {
+		out := append([]string{}, names...)
+		slices.Sort(out)
+		return slices.Compact(out)
+	}
+	p.Folders.Exclude = list(p.Folders.Exclude)
+	p.Folders.Include = list(p.Folders.Include)
+	p.Folders.Map = maps.Clone(p.Folders.Map)
+	if p.Folders.Map == nil {
+		p.Folders.Map = map[string]string{}
+	}
+	return p
+}
+
+// Digest is the SHA-256, in hex, over the canonical JSON form: what a
+// rehearsal has passed for. It is stable over machines and releases.
+func (p Policy) Digest() string {
+	text, err := json.Marshal(p.Canonical())
+	if err != nil { // strings, booleans, lists and maps of strings only
+		panic(fmt.Sprintf("policy has no JSON form: %v", err))
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// With returns the policy for the account of e: its names are added, its map
+// and choices win.
+func (p Policy) With(e Exception) Policy {
+	p = p.Canonical()
+	maps.Copy(p.Folders.Map, e.Folders.Map)
+	p.Folders.Exclude = append(p.Folders.Exclude, e.Folders.Exclude...)
+	p.Folders.Include = append(p.Folders.Include, e.Folders.Include...)
+	if e.Folders.Junk != "" {
+		p.Folders.Junk = e.Folders.Junk
+	}
+	if e.Folders.Trash != "" {
+		p.Folders.Trash = e.Folders.Trash
+	}
+	if e.Messages.Deleted != "" {
+		p.Messages.Deleted = e.Messages.Deleted
+	}
+	return p.Canonical()
+}

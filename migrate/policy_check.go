@@ -1,0 +1,191 @@
+package migrate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Problems checks the policy as a whole. Each Field is a key path below the
+// policy, joined with "::"; File and Line are the caller's to fill.
+func (p Policy) Problems() []Problem {
+	c := checker{}
+	c.oneOf("target_version", string(p.TargetVersion), string(TargetBoth), string(Target4), string(Target5))
+	c.oneOf("flags::keywords", string(p.Flags.Keywords), string(KeepKeywords), string(DropKeywords))
+	c.oneOf("users::password", string(p.Users.Password), string(GeneratedPassword), string(NoPassword))
+	c.oneOf("folders::junk", string(p.Folders.Junk), string(Exclude), string(Copy))
+	c.oneOf("folders::trash", string(p.Folders.Trash), string(Copy), string(Exclude))
+	c.oneOf("messages::deleted", string(p.Messages.Deleted), string(Exclude), string(Copy))
+	c.folders(p.Folders, p.TargetVersion)
+	return c.problems
+}
+
+// Problems checks one exception to a policy for version, apart from the
+// accounts it is for.
+func (e Exception) Problems(version TargetVersion) []Problem {
+	c := checker{}
+	if _, err := ParseAddress(e.Address); err != nil {
+		c.problems = append(c.problems, Problem{Field: "address"}.At(err))
+	}
+	if strings.TrimSpace(e.Reason) == "" {
+		c.add("reason", "is missing", "say why this account differs; it is shown in the report")
+	}
+	optional := func(field string, v Choice) {
+		if v != "" {
+			c.oneOf(field, string(v), string(Copy), string(Exclude))
+		}
+	}
+	optional("folders::junk", e.Folders.Junk)
+	optional("folders::trash", e.Folders.Trash)
+	optional("messages::deleted", e.Messages.Deleted)
+	c.folders(e.Folders, version)
+	rules := len(e.Folders.Map)+len(e.Folders.Exclude)+len(e.Folders.Include) > 0 ||
+		e.Folders.Junk != "" || e.Folders.Trash != "" || e.Messages.Deleted != ""
+	switch {
+	case e.Skip && rules:
+		c.add("skip", "an account that is left out needs no folder or message rules", "remove one of the two")
+	case !e.Skip && !rules:
+		c.add("", "the exception changes nothing", "give skip: true, folders: or messages:, or remove it")
+	}
+	return c.problems
+}
+
+// Problems checks that each limit lets a run make progress.
+func (l Limits) Problems() []Problem {
+	c := checker{}
+	atLeast := func(field string, have, least int64, say string) {
+		if have < least {
+			c.add(field, fmt.Sprintf("is %d, and must be at least %s", have, say), "")
+		}
+	}
+	atLeast("accounts", int64(l.Accounts), 1, "1")
+	atLeast("retries", int64(l.Retries), 0, "0")
+	atLeast("batch_messages", int64(l.BatchMessages), 1, "1")
+	atLeast("message_errors", int64(l.MessageErrors), 0, "0, which means never")
+	if l.Accounts > 1000 {
+		c.add("accounts", fmt.Sprintf("is %d, more than one machine can do", l.Accounts), "use some tens, and --shard on further machines")
+	}
+	if l.BatchMessages > 1000 {
+		c.add("batch_messages", fmt.Sprintf("is %d: too much would have to be looked for after a lost connection", l.BatchMessages), "use at most 1000")
+	}
+	if l.BatchBytes < 64<<10 {
+		c.add("batch_bytes", fmt.Sprintf("is %s, and must be at least 64KB", FormatSize(l.BatchBytes)), "")
+	}
+	if l.Memory < 16<<20 {
+		c.add("memory", fmt.Sprintf("is %s, and must be at least 16MB", FormatSize(l.Memory)), "")
+	} else if l.BatchBytes > l.Memory {
+		c.add("batch_bytes", "is more than memory", "lower it")
+	}
+	if l.Settle < time.Second || l.Settle > 10*time.Minute {
+		c.add("settle", fmt.Sprintf("is %s, and must be between 1s and 10m", l.Settle), "a server may execute what it received for seconds after a lost connection")
+	}
+	return c.problems
+}
+
+type checker struct{ problems []Problem }
+
+func (c *checker) add(field, text, mend string) {
+	c.problems = append(c.problems, Problem{Field: field, Text: text, Mend: mend})
+}
+
+// oneOf never quotes the value: somebody may have written a password there.
+func (c *checker) oneOf(field, value string, known ...string) {
+	if !slices.Contains(known, value) {
+		c.add(field, "isn't one of the words known here", "write "+Alternatives(known))
+	}
+}
+
+// Alternatives joins words as a sentence does: "a, b or c".
+func Alternatives(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+func (c *checker) folders(f FolderPolicy, version TargetVersion) {
+	c.folderMap(f, version)
+	for i, x := range f.Exclude {
+		field := fmt.Sprintf("folders::exclude::%d", i)
+		switch {
+		case strings.TrimSpace(x) == "":
+			c.add(field, "is empty", "write a folder's name, or a pattern with *")
+		case strings.Trim(x, "*") == "", strings.EqualFold(x, "INBOX*"):
+			c.add(field, fmt.Sprintf("%s excludes every folder, or INBOX and all below", quoteShort(x)), "name the folders that are meant")
+		}
+	}
+	for i, x := range f.Include {
+		field := fmt.Sprintf("folders::include::%d", i)
+		switch {
+		case strings.TrimSpace(x) == "":
+			c.add(field, "is empty", "write a folder's name, or a pattern with *")
+		case slices.Contains(f.Exclude, x):
+			c.add(field, fmt.Sprintf("%s is included and excluded", quoteShort(x)), "remove one of the two")
+		}
+	}
+}
+
+func (c *checker) folderMap(f FolderPolicy, version TargetVersion) {
+	folded := map[string]string{}
+	sources := make([]string, 0, len(f.Map))
+	for source := range f.Map {
+		sources = append(sources, source)
+	}
+	slices.Sort(sources)
+	for _, source := range sources {
+		target := f.Map[source]
+		field := "folders::map::" + source
+		if source == "" {
+			c.add("folders::map", "has an empty source folder", "write the folder's name as the source lists it")
+		}
+		if strings.Contains(source, "*") {
+			c.add(field, "a map takes whole names, no patterns", "write one line for each folder; those below it follow")
+		}
+		if why := badTargetFolder(target, version); why != "" {
+			c.add(field, fmt.Sprintf("the target folder %s %s", quoteShort(target), why), `write a path with "/" between levels`)
+		}
+		key := foldName(target)
+		if other, taken := folded[key]; taken {
+			c.add(field, fmt.Sprintf("goes to the same target folder as %s, and folders aren't merged", quoteShort(other)), "give one of them another target")
+		}
+		folded[key] = source
+		if slices.ContainsFunc(f.Exclude, func(x string) bool { return matchName(x, source) }) {
+			c.add(field, "is mapped, and excluded by folders::exclude", "remove one of the two")
+		}
+	}
+}
+
+// badTargetFolder says why a path isn't one that BlueMind takes unchanged, or
+// "" if it is. See sanitizeLevel for names of the source.
+func badTargetFolder(path string, version TargetVersion) string {
+	top, _, _ := strings.Cut(path, "/")
+	switch {
+	case path == "":
+		return "is empty"
+	case strings.EqualFold(top, "Outbox"):
+		return "is or lies below Outbox: BlueMind could send what is in it"
+	case slices.ContainsFunc(reservedNames, func(n string) bool { return foldName(n) == foldName(top) }):
+		return "lies in a name space of BlueMind that nobody can write to"
+	case !utf8.ValidString(path):
+		return "isn't UTF-8"
+	case wireLen(path) > maxPathOctets:
+		return "is too long"
+	}
+	for level := range strings.SplitSeq(path, "/") {
+		switch {
+		case level == "":
+			return `has an empty level: a "/" at an end, or two in a row`
+		case strings.TrimSpace(level) != level:
+			return "has a space at an end of a level"
+		case strings.ContainsFunc(level, unicode.IsControl):
+			return "has a control character"
+		case sanitizeLevel(level, version) != level:
+			return "has a name that BlueMind would refuse or change"
+		}
+	}
+	return ""
+}
