@@ -1,0 +1,175 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"bmsync/migrate"
+)
+
+// loadAccounts reads the accounts that the configuration names and checks
+// them against it. All faults come together as a *migrate.InputError.
+func loadAccounts(c *Config) ([]migrate.Row, error) {
+	f, err := os.Open(c.Accounts)
+	if err != nil {
+		return nil, migrate.NewInputError([]migrate.Problem{{File: c.Accounts, Text: cause(err).Error(), Mend: "bmsync init writes one with comments", Err: err}})
+	}
+	defer f.Close()
+	rows, err := migrate.ReadAccounts(f, c.Accounts)
+	var input *migrate.InputError
+	if err != nil && !errors.As(err, &input) {
+		return nil, err
+	}
+	if input == nil {
+		return rows, migrate.NewInputError(checkRows(c, rows))
+	}
+	// What is missing may only be unreadable: say nothing about absent rows.
+	problems := slices.DeleteFunc(checkRows(c, rows), func(p migrate.Problem) bool { return p.File != c.Accounts })
+	return rows, migrate.NewInputError(append(input.Problems, problems...))
+}
+
+// rowSecret is where the secret for a row's source login is kept: its own
+// reference, else its source's. A relative file starts from the CSV's folder.
+func rowSecret(c *Config, row migrate.Row) SecretRef {
+	ref := SecretRef{Env: row.SecretEnv, File: row.SecretFile, Command: row.SecretCommand}
+	if ref.File != "" && !filepath.IsAbs(ref.File) {
+		ref.File = filepath.Join(filepath.Dir(c.Accounts), ref.File)
+	}
+	if ref.Given() {
+		return ref
+	}
+	source, _ := c.Source(row.Source)
+	return source.Secret
+}
+
+// checkRows finds what rows and configuration say differently.
+func checkRows(c *Config, rows []migrate.Row) []migrate.Problem {
+	check := rowCheck{c: c, addresses: map[string]bool{}, domains: map[string]string{}}
+	for _, d := range c.Domains {
+		for _, name := range append([]string{d.Name}, d.Aliases...) {
+			check.domains[name] = d.Name
+		}
+	}
+	for _, row := range rows {
+		check.addresses[row.Address] = true
+		check.source(row)
+		check.domain(row)
+	}
+	for i, e := range c.Exceptions {
+		if !check.addresses[e.Address] {
+			check.unknownException(i, e.Address)
+		}
+	}
+	for _, t := range c.Targets {
+		check.domainMap(t, rows)
+	}
+	return check.problems
+}
+
+type rowCheck struct {
+	c         *Config
+	addresses map[string]bool
+	domains   map[string]string // name or alias → name
+	problems  []migrate.Problem
+}
+
+func (k *rowCheck) row(row migrate.Row, column, text, mend string) {
+	k.problems = append(k.problems, migrate.Problem{File: row.File, Line: row.Line, Field: column, Text: text, Mend: mend})
+}
+
+func (k *rowCheck) key(path, text, mend string) {
+	p := k.c.at(path)
+	p.Text, p.Mend = text, mend
+	k.problems = append(k.problems, p)
+}
+
+func (k *rowCheck) source(row migrate.Row) {
+	source, ok := k.c.Source(row.Source)
+	if !ok {
+		var names []string
+		for _, s := range k.c.Sources {
+			names = append(names, s.Name)
+		}
+		mend := "known are " + strings.Join(names, ", ")
+		if near := migrate.Nearest(row.Source, names); near != "" {
+			mend = "did you mean " + near + "?"
+		}
+		k.row(row, "source", fmt.Sprintf("%s isn't under sources: of %s", quoted(row.Source), filepath.Base(k.c.Path)), mend)
+		return
+	}
+	own := row.SecretEnv != "" || row.SecretFile != "" || row.SecretCommand != ""
+	switch {
+	case source.Auth == authPlainAuthz && own:
+		k.row(row, "secret_env", fmt.Sprintf("source %s logs in by its administrator, and this row has a secret of its own", source.Name), "empty secret_env, secret_file and secret_command")
+	case source.Auth == authLogin && !own && !source.Secret.Given():
+		k.row(row, "secret_file", "neither this row nor its source says where the password is kept", "fill secret_file, secret_env or secret_command, or give the source an administrator")
+	}
+	if migrate.IsAdministrator(source.Login(row.Login)) {
+		k.row(row, "source_login", "logs in as BlueMind's administrator, who never does so over IMAP", "write the login of the mailbox's owner")
+	}
+}
+
+// domain checks that addresses lie in a domain listed, once any is.
+func (k *rowCheck) domain(row migrate.Row) {
+	if len(k.c.Domains) == 0 {
+		return
+	}
+	known := slices.Sorted(maps.Keys(k.domains))
+	_, domain, _ := strings.Cut(row.Address, "@")
+	home, ok := k.domains[domain]
+	if !ok {
+		mend := "list it under domains:, as a name or an alias"
+		if near := migrate.Nearest(domain, known); near != "" {
+			mend = "did you mean " + near + "? Else " + mend
+		}
+		k.row(row, "target_address", domain+" isn't under domains:", mend)
+		return
+	}
+	for _, alias := range row.Aliases {
+		_, domain, _ := strings.Cut(alias, "@")
+		if k.domains[domain] != home {
+			k.row(row, "aliases", fmt.Sprintf("%s isn't in domain %s of the mailbox", alias, home), "use one of its names, or add an alias to the domain under domains:")
+		}
+	}
+}
+
+func (k *rowCheck) unknownException(i int, address string) {
+	mend := "remove the exception, or correct its address"
+	if near := migrate.Nearest(address, slices.Sorted(maps.Keys(k.addresses))); near != "" {
+		mend = "did you mean " + near + "?"
+	}
+	k.key(fmt.Sprintf("exceptions::%d::address", i), fmt.Sprintf("%s is no target address in %s", address, filepath.Base(k.c.Accounts)), mend)
+}
+
+// domainMap checks that a rehearsal's domains are used, and that no two
+// mailboxes meet in one.
+func (k *rowCheck) domainMap(t Target, rows []migrate.Row) {
+	if len(t.DomainMap) == 0 {
+		return
+	}
+	path := join(join("targets", t.Name), "domain_map")
+	used := map[string]bool{}
+	owner := map[string]string{}
+	for _, row := range rows {
+		for _, address := range append([]string{row.Address}, row.Aliases...) {
+			_, domain, _ := strings.Cut(address, "@")
+			used[domain] = true
+			mapped := t.Address(address)
+			if other, taken := owner[mapped]; taken {
+				k.row(row, "target_address", fmt.Sprintf("on target %s, %s and %s would both be %s", t.Name, other, address, mapped), "map the domains to different ones")
+				continue
+			}
+			owner[mapped] = address
+		}
+	}
+	for _, domain := range slices.Sorted(maps.Keys(t.DomainMap)) {
+		if !used[domain] && k.domains[domain] == "" {
+			k.key(join(path, domain), fmt.Sprintf("no address of %s is in %s", filepath.Base(k.c.Accounts), domain), "correct the domain, or remove the line")
+		}
+	}
+}
