@@ -113,7 +113,8 @@ func (o CopyOptions) stopped() bool {
 // Tally counts what one CopyMailbox did. It is for progress only: results are
 // summed from the ledger.
 type Tally struct {
-	Listed                                                         int // messages the source listed; 0 where nothing had moved
+	Unmoved                                                        bool // no number had moved, so nothing was listed
+	Listed                                                         int  // messages the source listed
 	Copied, Adopted, Refused, Excluded, Vanished, Flagged, Settled int
 	Bytes                                                          int64
 	Notes                                                          []string
@@ -122,6 +123,7 @@ type Tally struct {
 type copier struct {
 	src         *Source
 	dst         *Target
+	books       Books
 	ledger      Ledger
 	opts        CopyOptions
 	state       FolderState
@@ -145,8 +147,8 @@ type copier struct {
 //
 // Errors: *WentBackError, *QuotaError, *AlteredError and ErrStopped end the
 // folder; an *Error of the session asks for a new session and another call.
-func CopyMailbox(ctx context.Context, src *Source, dst *Target, ledger Ledger, state FolderState, o CopyOptions) (FolderState, Tally, error) {
-	c := &copier{src: src, dst: dst, ledger: ledger, opts: o.withDefaults(), state: state, bare: map[uint32]bool{}}
+func CopyMailbox(ctx context.Context, src *Source, dst *Target, books Books, state FolderState, o CopyOptions) (FolderState, Tally, error) {
+	c := &copier{src: src, dst: dst, books: books, opts: o.withDefaults(), state: state, bare: map[uint32]bool{}}
 	next, err := c.run(ctx)
 	if err != nil {
 		return state, c.tally, err
@@ -167,8 +169,14 @@ func (c *copier) run(ctx context.Context) (FolderState, error) {
 		return c.state, err
 	}
 	c.dstValidity, c.nextUID = to.UIDValidity, to.UIDNext
-	if c.unmoved(from, to) {
+	if c.tally.Unmoved = c.unmoved(from, to); c.tally.Unmoved {
 		return c.state, nil
+	}
+	c.ledger = c.books(from.UIDValidity, to.UIDValidity)
+	if c.state.SrcUIDValidity != 0 && c.state.SrcUIDValidity != from.UIDValidity {
+		// The source numbers its messages anew: those that are on the target
+		// already are known by their content only.
+		c.opts.Adopt = true
 	}
 	if err := c.settle(ctx); err != nil {
 		return c.state, err

@@ -60,7 +60,7 @@ type Claim struct {
 }
 
 // Ledger is what the engine asks of the state of one folder, under the
-// present UIDVALIDITY of its source. Each method is one transaction, durable
+// present UIDVALIDITYs of its source and target. Each method is one transaction, durable
 // when it returns; repeating one is harmless. A Ledger is used by one
 // goroutine at a time, except that Known may run beside Begin and Record.
 type Ledger interface {
@@ -90,6 +90,10 @@ type Ledger interface {
 	AddDoubts(ctx context.Context, batch []Doubt) error
 	ClearDoubts(ctx context.Context, srcUIDs []uint32) error
 }
+
+// Books opens the ledger of a folder for the UIDVALIDITYs that the two servers
+// show now. What was kept under others claims nothing.
+type Books func(srcUIDValidity, dstUIDValidity uint32) Ledger
 
 // WentBackError says that a server shows less than it showed before: a
 // snapshot was restored, or a folder was made anew. Nothing was written.

@@ -36,18 +36,19 @@ type Account struct {
 	VerifiedPolicy    string
 	VerifiedResult    string
 	Told              string // digest over the refusals that a run has told of
+	Adopt             bool   // the target held mail when we first came: look for each message's content there before it is copied
 }
 
 const accountColumns = `id, source, source_login, source_folder, address, kind, wave, account_digest, policy_digest,
 	domain_uid, entry_uid, phase, state, reason, mend, created, source_fingerprint, started_at, ended_at,
-	verified_at, verified_policy, verified_result, told`
+	verified_at, verified_policy, verified_result, told, adopt`
 
 func scanAccount(scan func(...any) error) (Account, error) {
 	var a Account
 	var started, ended, verified int64
 	err := scan(&a.ID, &a.Source, &a.SourceLogin, &a.SourceFolder, &a.Address, &a.Kind, &a.Wave, &a.AccountDigest,
 		&a.PolicyDigest, &a.DomainUID, &a.EntryUID, &a.Phase, &a.State, &a.Reason, &a.Mend, &a.Created,
-		&a.SourceFingerprint, &started, &ended, &verified, &a.VerifiedPolicy, &a.VerifiedResult, &a.Told)
+		&a.SourceFingerprint, &started, &ended, &verified, &a.VerifiedPolicy, &a.VerifiedResult, &a.Told, &a.Adopt)
 	a.StartedAt, a.EndedAt, a.VerifiedAt = unstamp(started), unstamp(ended), unstamp(verified)
 	return a, err
 }
@@ -96,9 +97,9 @@ func (s *Store) FindAccount(ctx context.Context, a Account) (Account, error) {
 func (s *Store) UpdateAccount(ctx context.Context, a Account) error {
 	return s.exec(ctx, "update account "+a.Address, `UPDATE accounts SET wave = ?, account_digest = ?, policy_digest = ?,
 		domain_uid = ?, entry_uid = ?, phase = ?, state = ?, reason = ?, mend = ?, created = ?, source_fingerprint = ?,
-		started_at = ?, ended_at = ?, verified_at = ?, verified_policy = ?, verified_result = ?, told = ? WHERE id = ?`,
+		started_at = ?, ended_at = ?, verified_at = ?, verified_policy = ?, verified_result = ?, told = ?, adopt = ? WHERE id = ?`,
 		a.Wave, a.AccountDigest, a.PolicyDigest, a.DomainUID, a.EntryUID, a.Phase, a.State, a.Reason, a.Mend, a.Created,
-		a.SourceFingerprint, stamp(a.StartedAt), stamp(a.EndedAt), stamp(a.VerifiedAt), a.VerifiedPolicy, a.VerifiedResult, a.Told, a.ID)
+		a.SourceFingerprint, stamp(a.StartedAt), stamp(a.EndedAt), stamp(a.VerifiedAt), a.VerifiedPolicy, a.VerifiedResult, a.Told, a.Adopt, a.ID)
 }
 
 // Accounts yields all accounts by address. An error is the last it yields.

@@ -48,6 +48,7 @@ CREATE TABLE accounts (
 	verified_policy    TEXT    NOT NULL DEFAULT '',
 	verified_result    TEXT    NOT NULL DEFAULT '',
 	told               TEXT    NOT NULL DEFAULT '',
+	adopt              INTEGER NOT NULL DEFAULT 0,
 	-- The wrong-account guard: a source goes to one place, a place has one source.
 	UNIQUE (source, source_login, source_folder, kind),
 	UNIQUE (address, kind, source_folder)
