@@ -163,3 +163,5 @@ func (c *client) want(got []string, want ...string) {
 		c.t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func newReader(conn net.Conn) *bufio.Reader { return bufio.NewReader(conn) }

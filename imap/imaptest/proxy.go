@@ -113,17 +113,28 @@ func (p *FaultProxy) serve(ctx context.Context, near net.Conn) {
 	faults.Bridge(ctx, near, far)
 }
 
-// Bridge passes octets between a client's connection and a server's until one
-// side ends, a cut strikes or ctx ends. It closes both before it returns.
+// Bridge passes octets between a client's connection and a server's until both
+// directions have ended, a cut strikes or ctx ends. It closes both before it
+// returns.
 func (f Faults) Bridge(ctx context.Context, near, far net.Conn) {
 	ctx, cancel := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	pump := func(dst, src net.Conn, fault Fault) {
-		defer cancel()
-		newPump(dst, src, fault).run(ctx)
+	var running, directions sync.WaitGroup
+	pass := func(dst, src net.Conn, fault Fault) func() {
+		p := &pump{dst: dst, src: src, fault: fault, queue: make(chan chunk, queueLength), ended: make(chan struct{})}
+		running.Go(func() { p.read(ctx) })
+		return func() {
+			half, ok := dst.(interface{ CloseWrite() error })
+			if !p.run(ctx) || !ok || half.CloseWrite() != nil {
+				cancel()
+			}
+		}
 	}
-	running.Go(func() { pump(near, far, f.Down) })
-	running.Go(func() { pump(far, near, f.Up) })
+	directions.Go(pass(near, far, f.Down))
+	directions.Go(pass(far, near, f.Up))
+	running.Go(func() {
+		directions.Wait()
+		cancel()
+	})
 	<-ctx.Done()
 	near.Close()
 	far.Close()
@@ -136,6 +147,7 @@ type pump struct {
 	dst, src net.Conn
 	fault    Fault
 	queue    chan chunk
+	ended    chan struct{} // src has been read to its end
 	passed   int64
 	free     time.Time // when the line has sent what it was given
 }
@@ -148,31 +160,9 @@ type chunk struct {
 // queueLength bounds what is under way to about 16 MiB.
 const queueLength = 512
 
-func newPump(dst, src net.Conn, fault Fault) *pump {
-	return &pump{dst: dst, src: src, fault: fault, queue: make(chan chunk, queueLength)}
-}
-
-func (p *pump) run(ctx context.Context) {
-	var reading sync.WaitGroup
-	ctx, cancel := context.WithCancel(ctx)
-	reading.Go(func() { p.read(ctx) })
-	cut, stall := p.fault.struck(0)
-	if stall {
-		<-ctx.Done()
-	}
-	for c := range p.queue {
-		if cut || stall || !p.wait(ctx, c) || !p.write(ctx, c.data) {
-			break
-		}
-	}
-	cancel()
-	// Bridge closes src when this returns; without that, read may wait for it.
-	p.src.Close()
-	reading.Wait()
-}
-
 func (p *pump) read(ctx context.Context) {
 	defer close(p.queue)
+	defer close(p.ended)
 	for {
 		buf := make([]byte, 32<<10)
 		n, err := p.src.Read(buf)
@@ -187,6 +177,32 @@ func (p *pump) read(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// run writes what has been read; false means that the connection is over.
+func (p *pump) run(ctx context.Context) bool {
+	if p.over(ctx) {
+		return false
+	}
+	for c := range p.queue {
+		if !p.wait(ctx, c) || p.write(c.data) != nil || p.over(ctx) {
+			return false
+		}
+	}
+	return true
+}
+
+// over reports whether the fault has struck; a stall goes on until the sender
+// ends.
+func (p *pump) over(ctx context.Context) bool {
+	cut, stall := p.fault.struck(p.passed)
+	if stall {
+		select {
+		case <-ctx.Done():
+		case <-p.ended:
+		}
+	}
+	return cut || stall
 }
 
 // wait lets the chunk's time come: its delay, and its place on a slow line.
@@ -213,7 +229,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-func (p *pump) write(ctx context.Context, data []byte) bool {
+func (p *pump) write(data []byte) error {
 	data = data[:p.fault.allow(p.passed, int64(len(data)))]
 	p.passed += int64(len(data))
 	for len(data) > 0 {
@@ -222,13 +238,9 @@ func (p *pump) write(ctx context.Context, data []byte) bool {
 			n = 1
 		}
 		if _, err := p.dst.Write(data[:n]); err != nil {
-			return false
+			return err
 		}
 		data = data[n:]
 	}
-	cut, stall := p.fault.struck(p.passed)
-	if stall {
-		<-ctx.Done()
-	}
-	return !cut && !stall
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"time"
@@ -85,8 +86,8 @@ func (s *session) run(ctx context.Context) {
 		s.secure = true
 	}
 	s.refresh()
+	defer s.linger()
 	if !s.greet() {
-		s.out.Flush()
 		return
 	}
 	for !s.ended {
@@ -103,7 +104,25 @@ func (s *session) run(ctx context.Context) {
 			s.do(cmd)
 		}
 	}
-	s.out.Flush()
+}
+
+// lingering is how long a client may take to read the last words.
+const lingering = 200 * time.Millisecond
+
+// linger ends the sending side and takes what the client still sends. Closing
+// at once would answer pipelined commands with a TCP reset, which may overtake
+// the last words.
+func (s *session) linger() {
+	tcp, isTCP := s.raw.(*net.TCPConn)
+	if s.out.Flush() != nil || !isTCP {
+		return
+	}
+	if secure, isTLS := s.conn.(*tls.Conn); isTLS {
+		secure.CloseWrite()
+	}
+	if tcp.CloseWrite() == nil && tcp.SetReadDeadline(time.Now().Add(lingering)) == nil {
+		io.Copy(io.Discard, tcp)
+	}
 }
 
 // refresh takes over the quirks that hold now.
