@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
-	"io/fs"
+	"io"
 	"os"
 	"slices"
 	"sync"
@@ -82,26 +82,29 @@ func openJournal(path string, now func() time.Time) (*Journal, error) {
 	if path == "" {
 		return j, nil
 	}
-	b, err := os.Open(path)
-	switch {
-	case err == nil:
-		lines := bufio.NewScanner(b)
-		lines.Buffer(nil, 1<<20)
-		for lines.Scan() {
-			var e Event
-			if json.Unmarshal(lines.Bytes(), &e) == nil { // the last line of a killed process may be torn
-				j.keep(e)
-			}
-		}
-		err = errors.Join(lines.Err(), b.Close())
-	case errors.Is(err, fs.ErrNotExist):
-		err = nil
-	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	j.file, err = os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	return j, err
+	j.file = f
+	lines := bufio.NewReader(f)
+	for {
+		line, err := lines.ReadBytes('\n')
+		var e Event
+		if json.Unmarshal(line, &e) == nil {
+			j.keep(e)
+		}
+		if errors.Is(err, io.EOF) {
+			if len(line) > 0 { // torn by the end of a process: it ends here
+				_, err = f.WriteString("\n")
+				return j, err
+			}
+			return j, nil
+		}
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
 }
 
 func (j *Journal) keep(e Event) {

@@ -101,6 +101,9 @@ func (s *Store) search(login string) (*Entry, string) {
 
 // forget clears the failed names that a user's change answers.
 func (s *Store) forget(d *domain, e *Entry) {
+	if e.User == nil {
+		return
+	}
 	delete(s.nobody, string(e.User.Login)+"@"+d.UID)
 	for _, m := range e.Emails() {
 		left, _, _ := strings.Cut(m.Address, "@")
