@@ -97,6 +97,9 @@ func (c *conn) fail(e *Error) error {
 
 // complete adds to an error what the connection knows; c.mu is held.
 func (c *conn) complete(e *Error) *Error {
+	if c.closing { // by our own wish: how it ends doesn't matter
+		return &Error{Session: c.name, Kind: KindClosed, Text: "the session was closed"}
+	}
 	full := *e
 	full.Session = c.name
 	if full.Alert == "" {

@@ -81,10 +81,10 @@ func (s *Session) enter(ctx context.Context, server Server, cred Credentials) er
 			return err
 		}
 	}
-	d := s.c.openDoor()
-	if err := s.greeting(d, server); err != nil {
+	if err := s.greeting(server); err != nil {
 		return err
 	}
+	d := s.c.openDoor()
 	if server.Security == StartTLS {
 		if err := s.startTLS(ctx, d, server); err != nil {
 			return err
@@ -105,8 +105,8 @@ func (s *Session) enter(ctx context.Context, server Server, cred Credentials) er
 
 // greeting reads the server's first response (RFC 9051 §7.1). PREAUTH would
 // put us into a mailbox that we didn't name.
-func (s *Session) greeting(d *door, server Server) error {
-	r, err := d.next()
+func (s *Session) greeting(server Server) error {
+	r, err := s.c.readResponse()
 	if err != nil {
 		return err
 	}

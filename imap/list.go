@@ -273,7 +273,7 @@ func (r *response) mailboxStatus(wire string, st *Status) error {
 	var got string
 	if r.peek() != '"' && !r.atLiteral() {
 		rest := string(r.rest())
-		open := strings.LastIndexByte(rest, '(')
+		open := strings.Index(rest, " (")
 		if open < 0 {
 			return nil
 		}
@@ -295,23 +295,29 @@ func (r *response) mailboxStatus(wire string, st *Status) error {
 	for r.spaces(); r.peek() != 0 && r.peek() != ')'; r.spaces() {
 		item := strings.ToUpper(string(r.word()))
 		r.spaces()
-		value := string(r.word())
-		n, _ := number(value)
-		switch item {
-		case "MESSAGES":
-			st.Messages = n
-		case "UIDNEXT":
-			st.UIDNext = n
-		case "UIDVALIDITY":
-			st.UIDValidity = n
-		case "HIGHESTMODSEQ":
-			st.HighestModSeq = modSeqNumber(value)
+		if r.peek() == '(' || item == "" {
+			if err := r.skip(); err != nil {
+				return err
+			}
+			continue
 		}
-		if item == "" && value == "" {
-			return nil // a list where a number should be
-		}
+		st.set(item, string(r.word()))
 	}
 	return nil
+}
+
+func (st *Status) set(item, value string) {
+	n, _ := number(value)
+	switch item {
+	case "MESSAGES":
+		st.Messages = n
+	case "UIDNEXT":
+		st.UIDNext = n
+	case "UIDVALIDITY":
+		st.UIDValidity = n
+	case "HIGHESTMODSEQ":
+		st.HighestModSeq = modSeqNumber(value)
+	}
 }
 
 func sameMailbox(a, b string) bool {

@@ -95,7 +95,7 @@ func (c *conn) close() {
 	c.mu.Lock()
 	c.closing = true
 	c.mu.Unlock()
-	c.fail(&Error{Kind: KindClosed, Text: "the session was closed"})
+	c.fail(&Error{Kind: KindClosed})
 }
 
 // acquire takes the session for one command, or several that belong together,
