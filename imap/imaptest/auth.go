@@ -1,6 +1,7 @@
 package imaptest
 
 import (
+	"cmp"
 	"encoding/base64"
 	"strings"
 )
@@ -20,7 +21,7 @@ func (s *session) cmdLogin(cmd *command) reply {
 	if user, master, both := strings.Cut(login, "*"); both {
 		authzid, login = user, master
 	}
-	return s.admit(authzid, login, secret)
+	return s.admit(cmd.verb, authzid, login, secret)
 }
 
 // authenticate answers AUTHENTICATE PLAIN, RFC 4616, with or without an initial
@@ -57,11 +58,17 @@ func (s *session) authenticate(cmd *command) reply {
 	if err != nil || len(parts) != 3 {
 		return bad("Invalid PLAIN response")
 	}
-	return s.admit(parts[0], parts[1], parts[2])
+	return s.admit(cmd.verb, parts[0], parts[1], parts[2])
 }
 
 // admit lets a user in, if the server knows one by these names and secret.
-func (s *session) admit(authzid, login, secret string) reply {
+func (s *session) admit(verb, authzid, login, secret string) reply {
+	user := cmp.Or(authzid, login)
+	if t := s.srv.spring(func(t Trap) bool { return t.User != "" && t.matches(verb, user, "", 0) }); t != nil {
+		if r, stop := s.trapped(t); stop {
+			return r
+		}
+	}
 	u, refusal := s.srv.authenticate(authzid, login, secret)
 	if u == nil {
 		return no("%s", refusal)

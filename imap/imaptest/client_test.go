@@ -210,6 +210,8 @@ func TestPlain(t *testing.T) {
 		})
 	}
 	dial(t, srv).ok(`LOGIN "ada@old.example*root" master`)
+	dial(t, srv).status(`LOGIN"root"master`, "BAD")
+	dial(t, srv).ok("LOGIN {20+}\r\nada@old.example*root {6+}\r\nmaster")
 	for _, e := range srv.Journal() {
 		if strings.Contains(e.Line, "master") || strings.Contains(e.Line, plain("", "ada@old.example", "pw")) {
 			t.Errorf("the journal tells a secret: %s", e)

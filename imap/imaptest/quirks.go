@@ -87,7 +87,7 @@ const (
 // everything.
 type Trap struct {
 	Command string // "FETCH" (also matches "UID FETCH"), "UID FETCH", "LOGIN" …
-	User    string
+	User    string // logged in, or trying to
 	Mailbox string // the selected one
 	UID     uint32 // springs when a FETCH for bodies reaches this message
 	Skip    int    // so many matches pass unharmed first
@@ -130,12 +130,12 @@ func (t Trap) matches(verb, user, mailbox string, uid uint32) bool {
 		t.UID == uid
 }
 
-// spring returns the first trap that a command springs, nil mostly.
-func (s *Server) spring(verb, user, mailbox string, uid uint32) *Trap {
+// spring returns the first trap that matches and is due, nil mostly.
+func (s *Server) spring(matches func(Trap) bool) *Trap {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range s.traps {
-		if !t.matches(verb, user, mailbox, uid) {
+		if !matches(t.Trap) {
 			continue
 		}
 		if t.seen++; t.seen <= t.Skip || t.Times > 0 && t.sprung >= t.Times {

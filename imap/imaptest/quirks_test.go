@@ -215,6 +215,15 @@ func TestTraps(t *testing.T) {
 	}
 }
 
+func TestTrapOfOneLogin(t *testing.T) {
+	srv, _ := newServer(t, imaptest.Options{})
+	srv.AddUser("bob", "pw")
+	srv.SetTraps(imaptest.Trap{Command: "LOGIN", User: "BOB", Times: 1, Action: imaptest.No, Text: "[CONTACTADMIN] disabled"})
+	dial(t, srv).ok("LOGIN ada@old.example pw")
+	dial(t, srv).status("LOGIN bob pw", "NO [CONTACTADMIN] disabled")
+	dial(t, srv).ok("LOGIN bob pw")
+}
+
 func TestTrapCounts(t *testing.T) {
 	srv, _ := newServer(t, imaptest.Options{})
 	srv.SetTraps(imaptest.Trap{Command: "NOOP", Skip: 1, Times: 2, Action: imaptest.No}, imaptest.Trap{Command: "ID", Action: imaptest.Stall})

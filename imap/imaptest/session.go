@@ -234,13 +234,17 @@ func (s *session) record(cmd *command) {
 	s.srv.log.add(e)
 }
 
-// masked keeps the verb and its first argument.
+// masked keeps the verb and its first argument, if more follows. What is not
+// written as it should be may be a secret as a whole.
 func masked(cmd *command) string {
 	words := strings.SplitN(cmd.line, " ", 3)
-	if len(words) < 3 {
-		return strings.Join(words, " ")
+	switch {
+	case len(words) == 3:
+		return words[0] + " " + words[1] + " ***"
+	case cmd.verb == "AUTHENTICATE" && len(words) == 2:
+		return cmd.line
 	}
-	return words[0] + " " + words[1] + " ***"
+	return cmd.verb + " ***"
 }
 
 // do executes a command and answers it.
@@ -286,7 +290,7 @@ func (s *session) spring(verb string, uid uint32) *Trap {
 	if s.view != nil {
 		mailbox = s.view.mb.Name()
 	}
-	return s.srv.spring(verb, s.login(), mailbox, uid)
+	return s.srv.spring(func(t Trap) bool { return t.matches(verb, s.login(), mailbox, uid) })
 }
 
 // trapped does what a trap does; true means that the command ends here.
@@ -307,8 +311,10 @@ func (s *session) trapped(t *Trap) (reply, bool) {
 		s.stall()
 		return reply{}, true
 	}
-	s.out.Flush()
-	s.sleep(t.Wait)
+	if t.Action == Delay {
+		s.out.Flush()
+		s.sleep(t.Wait)
+	}
 	return reply{}, false
 }
 
