@@ -181,6 +181,7 @@ func (f *fetching) message(m snapshot) (reply, bool) {
 			}
 		}
 	}
+	m.seq = f.view.seq(m.uid) // less than it was, after ExpungeAtFetch
 	q := f.quirks
 	switch {
 	case slices.Contains(q.OmitUIDs, m.uid):

@@ -38,7 +38,7 @@ func TestFetchQuirks(t *testing.T) {
 		{"unsolicited flags", imaptest.Quirks{UnsolicitedFlags: true, OmitUIDs: []uint32{2}}, []string{
 			"* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent))", "* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent) BODY[] {4}", "A: b)"}},
 		{"expunged meanwhile", imaptest.Quirks{ExpungeAtFetch: 1}, []string{
-			"* 1 EXPUNGE", "* 2 FETCH (UID 2 FLAGS (\\Recent) BODY[] {4}", "A: b)"}},
+			"* 1 EXPUNGE", "* 1 FETCH (UID 2 FLAGS (\\Recent) BODY[] {4}", "A: b)"}},
 		{"window", imaptest.Quirks{Window: 2}, []string{"* 1 FETCH (UID 2 FLAGS (\\Recent) BODY[] {4}", "A: b)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
