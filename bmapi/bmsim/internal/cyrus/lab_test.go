@@ -152,6 +152,22 @@ func TestUserBox(t *testing.T) {
 	})
 }
 
+// TestDomainsInQuickSuccession opens each new domain's box at the port that the
+// Server does not use itself: Cyrus's processes there must know the partition too.
+func TestDomainsInQuickSuccession(t *testing.T) {
+	lab, s := start(t)
+	for range 8 {
+		box := mail.Box{Domain: lab.Domain(t), EntryUID: "E1", Kind: mail.KindUser, Name: "ada"}
+		if err := s.Create(t.Context(), box); err != nil {
+			t.Fatal(err)
+		}
+		l := labtest.Login{Addr: lab.CyrusIMAPS, Security: labtest.TLS, TLS: lab.TLS(t), User: s.owner(box), Secret: "ada-key"}
+		if _, err := labtest.Read(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestView(t *testing.T) {
 	lab, s := start(t)
 	ada := mail.Box{Domain: lab.Domain(t), EntryUID: "E1", Kind: mail.KindUser, Name: "ada"}

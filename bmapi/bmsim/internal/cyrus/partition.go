@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -36,9 +38,10 @@ func (s *Server) AddDomain(ctx context.Context, domain string) error {
 		return nil
 	}
 	name := s.partition(domain)
+	s.pool.clear() // kept sessions' processes won't know it
 	added, err := s.configure(name)
 	if err == nil && added {
-		err = syscall.Kill(s.cfg.MasterPID, syscall.SIGHUP)
+		err = s.reload(ctx)
 	}
 	if err == nil {
 		err = s.await(ctx, domain)
@@ -46,7 +49,7 @@ func (s *Server) AddDomain(ctx context.Context, domain string) error {
 	if err != nil {
 		return fmt.Errorf("cyrus: partition %s: %w", name, err)
 	}
-	s.pool.clear() // kept sessions' processes don't know it
+	s.pool.clear() // nor will those of sessions kept meanwhile
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ready[domain] = true
@@ -82,6 +85,69 @@ func (s *Server) configure(name string) (added bool, err error) {
 		return false, err
 	}
 	return true, os.Rename(temp, s.cfg.ConfPath)
+}
+
+// reload has Cyrus read imapd.conf again. The master passes SIGHUP on, and an idle
+// process goes; one that serves a session goes after it. But a process that is
+// just starting, from the SIGHUP of another domain, misses it and would serve
+// later sessions without knowing the partition: so each that was there before is
+// told again, until it has gone or is surely at work.
+func (s *Server) reload(ctx context.Context) error {
+	before, err := children(s.cfg.MasterPID)
+	if err != nil {
+		return err
+	}
+	if err := syscall.Kill(s.cfg.MasterPID, syscall.SIGHUP); err != nil {
+		return err
+	}
+	for range 20 {
+		select {
+		case <-time.After(15 * time.Millisecond):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		now, err := children(s.cfg.MasterPID)
+		if err != nil {
+			return err
+		}
+		before = slices.DeleteFunc(before, func(pid int) bool { return !slices.Contains(now, pid) })
+		if len(before) == 0 {
+			return nil
+		}
+		for _, pid := range before {
+			if err := syscall.Kill(pid, syscall.SIGHUP); err != nil && !errors.Is(err, syscall.ESRCH) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// children lists the processes that a master has started.
+func children(master int) ([]int, error) {
+	if master <= 1 {
+		return nil, fmt.Errorf("process %d is no Cyrus master", master)
+	}
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // it ended meanwhile
+		}
+		// pid (name) state ppid …; a name may hold anything, so from its end.
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if len(fields) < 2 || fields[0] == "Z" || fields[1] != strconv.Itoa(master) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
 }
 
 // await tries until Cyrus's waiting processes, too, have read the new file.

@@ -2,7 +2,10 @@ package cyrus
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync"
+	"time"
 )
 
 // maxIdle is how many sessions a pool keeps open: each is a process of Cyrus.
@@ -44,10 +47,23 @@ func (p *pool) with(ctx context.Context, as string, fn func(*client) error) erro
 	}
 }
 
+// dial opens a session. A SIGHUP that comes while Cyrus reads the login makes it
+// fail, by a refusal or a closed connection: that is tried again.
 func (p *pool) dial(ctx context.Context, as string) (*client, error) {
 	who := p.who
 	who.as = as
-	return dial(ctx, p.addr, who)
+	for try := 1; ; try++ {
+		c, err := dial(ctx, p.addr, who)
+		var no *refusal
+		if err == nil || try == 3 || errors.As(err, &no) && !strings.Contains(no.text, "Interrupted system call") {
+			return c, err
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 func (p *pool) take(as string) *client {
