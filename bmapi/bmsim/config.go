@@ -29,6 +29,8 @@ type Config struct {
 	KeyCache         time.Duration // how long BlueMind 4 takes a deleted key over IMAP; 0: 10 minutes; negative: not at all
 	Now              func() time.Time
 	Logger           *slog.Logger // nil: nowhere
+
+	back backend // tests put another one behind a version
 }
 
 // Domain is a domain to make at the start, with all that mail needs, unless it

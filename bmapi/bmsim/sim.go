@@ -138,14 +138,18 @@ func (s *Sim) open() error {
 	s.faults = &Faults{now: s.cfg.Now}
 	s.tasks = &tasks{ctx: s.ctx, all: map[string]*monitor{}}
 	s.cached = &keyCache{good: map[[sha256.Size]byte]time.Time{}}
+	if s.cfg.Version < 5 {
+		s.cached.life = s.cfg.KeyCache
+	}
 	switch {
+	case s.cfg.back != nil:
+		s.back = s.cfg.back
 	case s.cfg.Version >= 5:
 		s.back = &core{dir: sub("mail")}
 	case s.cfg.Cyrus == nil:
 		return errors.New("version 4 needs a Cyrus")
 	default:
 		s.back = &behind{cfg: *s.cfg.Cyrus}
-		s.cached.life = s.cfg.KeyCache
 	}
 	s.routes()
 	return nil
