@@ -1,0 +1,403 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"bmsync/imap"
+	"bmsync/state"
+)
+
+// The states of an account, as kept and as reported.
+const (
+	AccountPending  = "pending"
+	AccountRunning  = "running"
+	AccountComplete = "complete" // every message settled, sums balanced
+	AccountPartial  = "partial"  // running again is safe, and the answer
+	AccountBlocked  = "blocked"  // a person must decide
+)
+
+// AccountResult is what a run made of one account.
+type AccountResult struct {
+	Address     string `json:"address"`
+	State       string `json:"state"`
+	Reason      string `json:"reason,omitempty"`
+	Mend        string `json:"mend,omitempty"`
+	Copied      int    `json:"copied"` // in this run
+	Bytes       int64  `json:"bytes"`
+	Refused     int64  `json:"refused"`           // in the ledger
+	NewRefusals bool   `json:"new_refusals"`      // some of them no run has told of before
+	Created     bool   `json:"created,omitempty"` // the user
+	Would       string `json:"would,omitempty"`   // dry run
+}
+
+// accountWork is one account in the hands of one goroutine.
+type accountWork struct {
+	run      *runner
+	plan     *PlanAccount
+	row      state.Account
+	entry    *entry
+	key      *key
+	adopting bool // asked for on the command line
+	touched  bool // filled by us before
+	result   AccountResult
+	moved    int             // progress since the last attempt began
+	listed   map[string]bool // source folders, when last listed
+}
+
+// account brings one account up to date. It never fails: what became of the
+// account is in its result, and in its row.
+func (r *runner) account(ctx context.Context, a *PlanAccount) (res AccountResult, fatal error) {
+	w := &accountWork{run: r, plan: a, result: AccountResult{Address: a.Address}}
+	r.event(Event{Kind: EventAccount, Account: a.Address, Messages: int(a.Survey.Messages), Bytes: a.Survey.Bytes})
+	err := w.open(ctx)
+	if err == nil {
+		err = w.attempts(ctx)
+	}
+	if w.key != nil {
+		if closing := w.key.close(ctx); closing != nil {
+			r.event(Event{Kind: EventWarning, Account: a.Address, Text: closing.Error(), Mend: "the next run sweeps it"})
+		}
+	}
+	fatal = w.conclude(context.WithoutCancel(ctx), err)
+	r.event(Event{Kind: EventAccountEnded, Account: a.Address, Text: w.result.State, Reason: w.result.Reason, Mend: w.result.Mend,
+		Messages: w.result.Copied, Bytes: w.result.Bytes})
+	return w.result, fatal
+}
+
+// open finds the account's row and notes what it is worked by.
+func (w *accountWork) open(ctx context.Context) error {
+	a, store := w.plan, w.run.store
+	ask := state.Account{Source: a.Source, SourceLogin: a.SourceLogin, SourceFolder: a.SourceFolder,
+		Address: w.run.opts.Target.Address(a.Address), Kind: a.Kind, Wave: a.Wave}
+	row, err := store.EnsureAccount(ctx, ask)
+	if err != nil {
+		return err
+	}
+	if w.run.recopy[a.Address] {
+		w.adopting = true
+		if err := store.ForgetAccount(ctx, row.ID); err != nil {
+			return err
+		}
+		if row, err = store.EnsureAccount(ctx, ask); err != nil {
+			return err
+		}
+	}
+	w.row = row
+	w.row.State, w.row.Reason, w.row.Mend = AccountRunning, "", ""
+	w.row.AccountDigest, w.row.PolicyDigest, w.row.Wave = a.Digest, w.run.opts.Plan.Header.PolicyDigest, a.Wave
+	w.row.StartedAt, w.row.EndedAt = w.run.opts.Now(), time.Time{}
+	return store.UpdateAccount(ctx, w.row)
+}
+
+// attempts is the one retry loop: new sessions while they get anywhere, and a
+// few times where they don't.
+func (w *accountWork) attempts(ctx context.Context) error {
+	for failed := 0; ; {
+		w.moved = 0
+		err := w.attempt(ctx)
+		if err == nil {
+			return nil
+		}
+		v := judge(err)
+		if v.scope != again || w.run.stopped() {
+			return err
+		}
+		if w.moved > 0 {
+			failed = 0
+		}
+		failed++
+		if failed > w.run.opts.Limits.Retries {
+			return fmt.Errorf("given up after %d tries: %w", failed, err)
+		}
+		w.run.event(Event{Kind: EventRetry, Account: w.plan.Address, Reason: v.reason})
+		if err := w.run.pause(ctx, backOff(failed)); err != nil {
+			return err
+		}
+	}
+}
+
+// backOff grows from one second to a minute, with jitter, so that accounts cut
+// together don't come back together.
+func backOff(failed int) time.Duration {
+	d := min(time.Second<<min(failed-1, 6), time.Minute)
+	return d/2 + rand.N(d)
+}
+
+// attempt goes through the whole account with one pair of sessions.
+func (w *accountWork) attempt(ctx context.Context) (err error) {
+	if w.entry == nil {
+		if err := w.provision(ctx); err != nil {
+			return err
+		}
+	}
+	if w.key == nil {
+		if w.key, err = openKey(ctx, w.run.platform, w.entry, w.run.name, w.run.dead, w.run.opts.Now); err != nil {
+			w.key = nil
+			return err
+		}
+	}
+	release, err := w.run.seats(ctx, w.plan.Source)
+	if err != nil {
+		return err
+	}
+	defer release()
+	src, err := dialSource(ctx, w.run.opts.Sources[w.plan.Source], w.plan.SourceLogin, w.run.log)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := imap.DialTarget(ctx, w.run.opts.Target.IMAP, w.key.token(),
+		imap.Options{Idle: w.run.opts.Target.Idle, Logger: w.run.log, Name: "target " + w.run.opts.Target.Name})
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	return w.copyAll(ctx, src, dst)
+}
+
+func (w *accountWork) provision(ctx context.Context) error {
+	e, err := w.run.provision.ensure(ctx, w.plan, false)
+	if err != nil {
+		return err
+	}
+	if w.row.EntryUID != "" && w.row.EntryUID != e.UID {
+		return blocked("find out who made the user anew; bmsync run --recopy "+w.plan.Address+" starts the account again",
+			"%s is another entry in BlueMind than the one that an earlier run filled", e.Address)
+	}
+	if e.Created && w.row.EntryUID != "" {
+		return &imap.WentBackError{Side: "target", Mailbox: "INBOX", What: "the user was missing, though an earlier run had filled the mailbox"}
+	}
+	w.entry = e
+	w.row.DomainUID, w.row.EntryUID, w.row.Created = e.Domain.UID, e.UID, w.row.Created || e.Created
+	text := "as wanted"
+	if e.Created {
+		text, w.result.Created = "created", true
+	}
+	w.run.event(Event{Kind: EventProvisioned, Account: w.plan.Address, Text: text})
+	return w.run.store.UpdateAccount(ctx, w.row)
+}
+
+// copyAll makes the folders, fills them one by one, and looks once more at
+// those where an append had been in doubt.
+func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.Target) error {
+	if !dst.Can("UIDPLUS") {
+		return blocked("bmsync needs UIDPLUS (RFC 4315) to know what it wrote", "the target doesn't announce UIDPLUS")
+	}
+	jobs, err := w.decide(ctx, src)
+	if err != nil {
+		return err
+	}
+	w.listed = map[string]bool{}
+	for _, job := range jobs {
+		w.listed[job.Source] = true
+	}
+	if err := w.firstContact(ctx, dst); err != nil {
+		return err
+	}
+	if err := w.makeFolders(ctx, dst, jobs); err != nil {
+		return err
+	}
+	var faults []error
+	for i := range jobs {
+		if w.run.stopped() {
+			return imap.ErrStopped
+		}
+		if err := w.folder(ctx, src, dst, &jobs[i]); err != nil {
+			if judge(err).scope != oneFolder {
+				return err
+			}
+			faults = append(faults, err)
+			if err := w.folderFault(ctx, &jobs[i].row, err.Error()); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range jobs {
+		if err := w.lookOnceMore(ctx, dst, jobs[i].row); err != nil {
+			return err
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (w *accountWork) folderFault(ctx context.Context, row *state.Folder, fault string) error {
+	row.Complete, row.Fault = false, fault
+	return w.run.store.UpdateFolder(ctx, *row)
+}
+
+// folder copies one folder, or counts what is excluded with it.
+func (w *accountWork) folder(ctx context.Context, src *imap.Source, dst *imap.Target, job *folderJob) error {
+	if job.Rule != "" {
+		return w.excluded(ctx, src, job)
+	}
+	opts := w.copyOptions(job)
+	next, tally, err := imap.CopyMailbox(ctx, src, dst, w.books(job.row.ID), engineState(job.row), opts)
+	w.result.Copied += tally.Copied
+	w.result.Bytes += tally.Bytes
+	w.moved += tally.Copied + tally.Adopted + tally.Settled + tally.Refused + tally.Excluded
+	for _, note := range tally.Notes {
+		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: job.Source, Text: note})
+	}
+	if err != nil {
+		return err
+	}
+	old := job.row.SrcUIDValidity
+	keep(&job.row, next, w.run.opts.Now())
+	if err := w.run.store.UpdateFolder(ctx, job.row); err != nil {
+		return err
+	}
+	if old != 0 && old != next.SrcUIDValidity {
+		if err := w.run.store.ForgetEpoch(ctx, job.row.ID, old); err != nil {
+			return err
+		}
+	}
+	sums, err := w.run.store.Sums(ctx, job.row.ID, next.SrcUIDValidity)
+	if err != nil {
+		return err
+	}
+	if fault := balance(sums, tally, next); fault != "" {
+		return w.folderFault(ctx, &job.row, fault)
+	}
+	if job.row.Fault != "" {
+		job.row.Fault = ""
+		if err := w.run.store.UpdateFolder(ctx, job.row); err != nil {
+			return err
+		}
+	}
+	w.run.event(Event{Kind: EventFolder, Account: w.plan.Address, Folder: job.Source, Text: job.Target, Messages: tally.Copied, Bytes: tally.Bytes})
+	return nil
+}
+
+func (w *accountWork) books(folder int64) imap.Books {
+	return func(srcValidity, dstValidity uint32) imap.Ledger {
+		return &ledger{store: w.run.store, folder: folder, srcValidity: srcValidity, dstValidity: dstValidity, run: w.run.id}
+	}
+}
+
+func (w *accountWork) copyOptions(job *folderJob) imap.CopyOptions {
+	o := &w.run.opts
+	return imap.CopyOptions{
+		Source: job.Source, Target: job.Target,
+		Rules: imap.Rules{CopyDeleted: w.policy().Messages.Deleted == Copy, DropKeywords: w.policy().Flags.Keywords == DropKeywords,
+			MaxSize: w.entry.Limit, RetryRefused: o.RetryRefused},
+		Batch: o.Limits.BatchMessages, BatchBytes: o.Limits.BatchBytes, Budget: w.run.budget, SpoolDir: o.SpoolDir,
+		StandStill: o.Limits.Settle, RetryDelays: o.RetryDelays, Adopt: w.row.Adopt, Stop: o.Stop, Now: o.Now,
+		Progress: func(kind string, n int, octets int64) {
+			switch kind {
+			case "copied":
+				w.run.event(Event{Kind: EventProgress, Account: w.plan.Address, Folder: job.Source, Messages: n, Bytes: octets})
+			case "settle":
+				w.run.event(Event{Kind: EventSettling, Account: w.plan.Address, Folder: job.Source, Messages: n})
+			}
+		},
+	}
+}
+
+func (w *accountWork) policy() Policy {
+	p := w.run.opts.Plan.Header.Policy
+	if w.plan.Exception != nil {
+		p = p.With(*w.plan.Exception)
+	}
+	return p
+}
+
+// excluded counts what a folder holds that isn't copied, so that the report
+// can say how much was left behind by which rule.
+func (w *accountWork) excluded(ctx context.Context, src *imap.Source, job *folderJob) error {
+	row := &job.row
+	if job.Rule != RuleNoSelect && job.Rule != RuleNamespace {
+		st, err := src.Status(ctx, job.Source)
+		if err != nil {
+			return fmt.Errorf("status of %q: %w", job.Source, err)
+		}
+		row.SrcExists, row.SrcUIDNext = st.Messages, st.UIDNext
+	}
+	row.ListedAt, row.Complete, row.Fault = w.run.opts.Now(), true, ""
+	return w.run.store.UpdateFolder(ctx, *row)
+}
+
+// lookOnceMore is law 5's last look, before an account can be complete.
+func (w *accountWork) lookOnceMore(ctx context.Context, dst *imap.Target, row state.Folder) error {
+	if row.Rule != "" || row.SrcUIDValidity == 0 {
+		return nil
+	}
+	book := w.books(row.ID)(row.SrcUIDValidity, row.DstUIDValidity)
+	removed, err := imap.FinalLook(ctx, dst, book, row.DstUIDValidity, imap.CopyOptions{Source: row.Source, Target: row.Target,
+		StandStill: w.run.opts.Limits.Settle, Now: w.run.opts.Now, Stop: w.run.opts.Stop})
+	if removed > 0 {
+		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: row.Source,
+			Text: fmt.Sprintf("%d messages had arrived twice, by a late commit of the target; one copy of each was removed", removed)})
+	}
+	return err
+}
+
+// conclude decides from the ledger, not from what this run believes to have
+// done, what state the account is in.
+func (w *accountWork) conclude(ctx context.Context, err error) (fatal error) {
+	res := &w.result
+	if err != nil {
+		v := judge(err)
+		res.State, res.Reason, res.Mend = AccountPartial, v.reason, v.mend
+		switch v.scope {
+		case accountHalt:
+			res.State = AccountBlocked
+		case wholeRun:
+			fatal = err
+		}
+	}
+	if w.row.ID == 0 {
+		return fatal
+	}
+	told, err := w.sumUp(ctx)
+	if err != nil {
+		return errors.Join(fatal, err)
+	}
+	w.row.State, w.row.Reason, w.row.Mend, w.row.EndedAt = res.State, res.Reason, res.Mend, w.run.opts.Now()
+	w.row.Told = told
+	return errors.Join(fatal, w.run.store.UpdateAccount(ctx, w.row))
+}
+
+// sumUp finds what forbids "complete", and which refusals are new.
+func (w *accountWork) sumUp(ctx context.Context) (told string, err error) {
+	res, store := &w.result, w.run.store
+	folders, err := store.Folders(ctx, w.row.ID)
+	if err != nil {
+		return "", err
+	}
+	told, res.Refused, err = refusals(ctx, store, folders)
+	if err != nil {
+		return "", err
+	}
+	res.NewRefusals = told != "" && told != w.row.Told
+	doubts, err := store.OpenDoubts(ctx)
+	if err != nil {
+		return "", err
+	}
+	if res.State != "" {
+		return told, nil
+	}
+	res.State = AccountComplete
+	for _, f := range folders {
+		if !f.Complete && f.Rule == "" && f.ListedAt.Before(w.row.StartedAt) && w.goneAtSource(f) {
+			continue
+		}
+		if !f.Complete || f.Fault != "" {
+			res.State, res.Reason, res.Mend = AccountPartial, fmt.Sprintf("folder %q: %s", f.Source, or2(f.Fault, "not gone through yet")), "run again"
+		}
+	}
+	if doubts[w.row.ID] > 0 {
+		res.State, res.Reason, res.Mend = AccountPartial, "an append is still in doubt", "run again"
+	}
+	if res.State == AccountComplete && res.NewRefusals {
+		res.Reason = fmt.Sprintf("%d messages were refused; bmsync report names them", res.Refused)
+	}
+	return told, nil
+}
+
+// goneAtSource says whether a folder known from earlier is no longer listed by
+// the source, so that nobody can go through it.
+func (w *accountWork) goneAtSource(f state.Folder) bool { return !w.listed[f.Source] }

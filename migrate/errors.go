@@ -1,0 +1,171 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"bmsync/bmapi"
+	"bmsync/imap"
+	"bmsync/state"
+)
+
+// BlockedError says that an account needs a person before it can go on.
+type BlockedError struct {
+	Reason string // one sentence
+	Mend   string // what to type, or to do
+	Err    error
+}
+
+func (e *BlockedError) Error() string {
+	if e.Err != nil {
+		return e.Reason + ": " + e.Err.Error()
+	}
+	return e.Reason
+}
+
+// Unwrap gives the cause.
+func (e *BlockedError) Unwrap() error { return e.Err }
+
+func blocked(mend, format string, args ...any) *BlockedError {
+	return &BlockedError{Reason: fmt.Sprintf(format, args...), Mend: mend}
+}
+
+// scope is how much an error stops.
+type scope int
+
+const (
+	again        scope = iota // nothing: a new session, and once more
+	oneFolder                 // the folder
+	accountParts              // the account, for now: running again is safe and may do
+	accountHalt               // the account, until a person has decided
+	wholeRun                  // the run
+	interrupted               // the run, because it was asked to end
+)
+
+// verdict is what follows from an error.
+type verdict struct {
+	scope  scope
+	reason string
+	mend   string
+}
+
+// judge is the one place that decides how much an error stops. Unknown errors
+// are not retried.
+func judge(err error) verdict {
+	v := verdict{scope: accountParts, reason: err.Error(), mend: "run again"}
+	if errors.Is(err, imap.ErrStopped) || errors.Is(err, context.Canceled) {
+		return verdict{interrupted, "interrupted", "run again"}
+	}
+	if b, ok := errors.AsType[*BlockedError](err); ok {
+		return verdict{accountHalt, b.Error(), b.Mend}
+	}
+	for _, judge := range []func(error, *verdict) bool{judgeState, judgeCopy, judgeSession, judgeAPI} {
+		if judge(err, &v) {
+			return v
+		}
+	}
+	return v
+}
+
+func judgeState(err error, v *verdict) bool {
+	if _, ok := errors.AsType[*state.FileError](err); ok {
+		v.scope, v.mend = wholeRun, "make the state file writable, then run again"
+		return true
+	}
+	if c, ok := errors.AsType[*state.ConflictError](err); ok {
+		v.scope = accountHalt
+		v.reason = fmt.Sprintf("an earlier run filled %s from %s at source %s; the plan says otherwise now", c.Known.Address, c.Known.SourceLogin, c.Known.Source)
+		v.mend = "compare accounts.csv with bmsync status: one of the two is wrong"
+		return true
+	}
+	if _, ok := errors.AsType[*state.IntentError](err); ok {
+		v.scope, v.mend = accountHalt, "the state and the run disagree; keep the state file and report this"
+		return true
+	}
+	return false
+}
+
+func judgeCopy(err error, v *verdict) bool {
+	if w, ok := errors.AsType[*imap.WentBackError](err); ok {
+		v.scope, v.reason = accountHalt, w.Error()
+		if w.Side == "target" {
+			v.mend = "find out who restored or emptied the mailbox; bmsync run --recopy ADDRESS copies again what is missing there"
+		} else {
+			v.mend = "find out whether the source was restored; bmsync run --recopy ADDRESS matches the mail by content and goes on"
+		}
+		return true
+	}
+	if _, ok := errors.AsType[*imap.QuotaError](err); ok {
+		v.scope, v.mend = accountHalt, "raise the quota of the mailbox, wait two minutes (BlueMind 5 remembers the old one), run again"
+		return true
+	}
+	_, altered := errors.AsType[*imap.AlteredError](err)
+	_, faithless := errors.AsType[*imap.FidelityError](err)
+	if altered || faithless {
+		v.scope, v.mend = accountHalt, "the target changes mail; nothing more is written before you have looked"
+		return true
+	}
+	return false
+}
+
+// capacityWords are how servers say that they have enough connections.
+var capacityCodes = map[string]bool{"UNAVAILABLE": true, "INUSE": true, "LIMIT": true, "SERVERBUG": true, "CONTACTADMIN": false}
+
+func judgeSession(err error, v *verdict) bool {
+	var secret *SecretError
+	if errors.As(err, &secret) {
+		v.scope, v.mend = accountHalt, "give the source's secret as bmsync.yaml or accounts.csv names it"
+		return true
+	}
+	if errors.Is(err, imap.ErrAdministrator) {
+		v.scope, v.mend = accountHalt, "mail is copied as each user; name a user's address"
+		return true
+	}
+	e, ok := errors.AsType[*imap.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Kind {
+	case imap.KindClosed, imap.KindTimeout, imap.KindBye:
+		v.scope = again
+	case imap.KindInterrupted:
+		v.scope, v.reason = interrupted, "interrupted"
+	case imap.KindTLS:
+		v.scope, v.mend = accountHalt, "name the server's certificate authority as ca_file in bmsync.yaml"
+	case imap.KindNo, imap.KindBad:
+		judgeRefusal(e, v)
+	default:
+		v.scope = accountHalt
+	}
+	return true
+}
+
+func judgeRefusal(e *imap.Error, v *verdict) {
+	login := e.Command == "LOGIN" || e.Command == "AUTHENTICATE"
+	switch {
+	case capacityCodes[e.Code]:
+		v.scope = again
+	case login:
+		v.scope, v.mend = accountHalt, "check the login and its secret; many servers lock an account after a few wrong ones"
+	default:
+		v.scope = oneFolder
+	}
+}
+
+func judgeAPI(err error, v *verdict) bool {
+	if _, ok := errors.AsType[*bmapi.AuthError](err); ok {
+		v.scope, v.mend = accountHalt, "see in BlueMind whether the user is suspended"
+		return true
+	}
+	f, isFault := errors.AsType[*bmapi.Fault](err)
+	if bmapi.Temporary(err) {
+		v.scope = again
+		return true
+	}
+	if isFault {
+		v.scope, v.mend = accountHalt, "BlueMind refused "+f.Method+" "+f.Path+"; see its log"
+		return true
+	}
+	return false
+}

@@ -1,0 +1,227 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"bmsync/imap"
+	"bmsync/state"
+)
+
+// folderJob is one folder of an account, decided.
+type folderJob struct {
+	Mapped
+	row  state.Folder
+	late bool // not in the plan
+}
+
+// decide joins what the plan decided with what the source lists now. Folders
+// that appeared since get the policy, and are marked as decided late; folders
+// of the plan that are gone from the source are left out.
+func (w *accountWork) decide(ctx context.Context, src *imap.Source) ([]folderJob, error) {
+	policy := w.run.opts.Plan.Header.Policy
+	if w.plan.Exception != nil {
+		policy = policy.With(*w.plan.Exception)
+	}
+	mapped, err := sourceFolders(ctx, src, policy)
+	if err != nil {
+		return nil, err
+	}
+	planned := map[string]PlanFolder{}
+	taken := map[string]bool{}
+	for _, f := range w.plan.Folders {
+		planned[f.Source] = f
+		if f.Rule == "" {
+			taken[foldName(f.Target)] = true
+		}
+	}
+	known, err := w.run.store.Folders(ctx, w.row.ID)
+	if err != nil {
+		return nil, err
+	}
+	var jobs []folderJob
+	for _, m := range mapped {
+		job := folderJob{Mapped: m}
+		if f, ok := planned[m.Source]; ok {
+			job.Target, job.Role, job.Rule, job.Reason = f.Target, f.Role, f.Rule, f.Reason
+		} else {
+			job.late = true
+			if job.Rule == "" {
+				job.Target = uniqueName(m.Target, func(s string) bool { return taken[foldName(s)] })
+				taken[foldName(job.Target)] = true
+			}
+		}
+		if err := w.keepFolder(ctx, &job, known); err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, job)
+	}
+	return jobs, nil
+}
+
+// keepFolder finds or makes a folder's row. A folder that was filled under
+// one decision is not filled under another.
+func (w *accountWork) keepFolder(ctx context.Context, job *folderJob, known []state.Folder) error {
+	i := slices.IndexFunc(known, func(f state.Folder) bool { return f.Source == job.Source })
+	if i < 0 {
+		row, err := w.run.store.EnsureFolder(ctx, state.Folder{Account: w.row.ID, Source: job.Source, Target: job.Target,
+			Rule: job.Rule, Reason: job.Reason, Role: string(job.Role), Late: job.late})
+		job.row = row
+		return err
+	}
+	row := known[i]
+	if row.DstMaxUID > 0 && row.Target != job.Target && job.Rule == "" {
+		if job.late {
+			job.Target = row.Target // what an earlier run decided late, stands
+		} else {
+			return blocked("restore the earlier mapping, or start the account anew: bmsync reset "+w.plan.Address,
+				"folder %q was copied to %q before, and the plan says %q now", job.Source, row.Target, job.Target)
+		}
+	}
+	if row.Target != job.Target || row.Rule != job.Rule || row.Reason != job.Reason || row.Late != job.late {
+		row.Target, row.Rule, row.Reason, row.Role, row.Late = job.Target, job.Rule, job.Reason, string(job.Role), job.late
+		if err := w.run.store.UpdateFolder(ctx, row); err != nil {
+			return err
+		}
+	}
+	job.row = row
+	return nil
+}
+
+// makeFolders creates what lacks on the target, each parent before its
+// children, on this one connection, and makes sure by LIST that every folder
+// is there under the very name that was asked for: BlueMind answers "exists"
+// to nearly any refusal, and Cyrus makes some names under others.
+func (w *accountWork) makeFolders(ctx context.Context, dst *imap.Target, jobs []folderJob) error {
+	have, err := targetFolders(ctx, dst)
+	if err != nil {
+		return err
+	}
+	var made []string
+	for _, job := range jobs {
+		if job.Rule != "" {
+			continue
+		}
+		if !have[job.Target] && job.row.DstMaxUID > 0 {
+			return &imap.WentBackError{Side: "target", Mailbox: job.Target, What: "it was filled by an earlier run and is not there any more"}
+		}
+		levels := strings.Split(job.Target, "/")
+		for i := range levels {
+			path := strings.Join(levels[:i+1], "/")
+			if have[path] {
+				continue
+			}
+			if err := dst.Create(ctx, path); err != nil && !refused(err) {
+				return fmt.Errorf("create folder %q: %w", path, err)
+			}
+			have[path] = true // or it shows below that it isn't
+			made = append(made, path)
+		}
+	}
+	if len(made) == 0 {
+		return nil
+	}
+	if have, err = targetFolders(ctx, dst); err != nil {
+		return err
+	}
+	for _, path := range made {
+		if !have[path] {
+			return blocked("map the folder to another name under policy.folders.map, and plan again", "the target would not create folder %q", path)
+		}
+		if w.run.platform.version.Major == 4 {
+			// BlueMind 5 stores no subscriptions; on 4, clients that ask with
+			// LSUB see nothing else.
+			if err := dst.Subscribe(ctx, path); err != nil && !refused(err) {
+				return fmt.Errorf("subscribe to folder %q: %w", path, err)
+			}
+		}
+	}
+	return nil
+}
+
+func refused(err error) bool {
+	e, ok := errors.AsType[*imap.Error](err)
+	return ok && (e.Kind == imap.KindNo || e.Kind == imap.KindBad)
+}
+
+// targetFolders lists the account's own selectable folders.
+func targetFolders(ctx context.Context, dst *imap.Target) (map[string]bool, error) {
+	ns, err := dst.Namespace(ctx)
+	if err != nil && !refused(err) {
+		return nil, fmt.Errorf("namespaces of the target: %w", err)
+	}
+	list, err := dst.List(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list the target's folders: %w", err)
+	}
+	foreign := namespacesOf(ns).Foreign
+	have := map[string]bool{}
+	for _, m := range list {
+		if m.Has(`\Noselect`) || slices.ContainsFunc(foreign, func(p string) bool { return strings.HasPrefix(m.Name+"/", p) }) {
+			continue
+		}
+		have[m.Name] = true
+	}
+	return have, nil
+}
+
+// welcome is how many messages in INBOX alone are taken for what BlueMind or
+// an administrator sends to every new user.
+const welcome = 3
+
+// firstContact looks, before anything is written, whether the mailbox is
+// blank. Mail that is there is adopted by content where the policy allows it;
+// otherwise a person decides.
+func (w *accountWork) firstContact(ctx context.Context, dst *imap.Target) error {
+	if w.row.Adopt || w.touched {
+		return nil
+	}
+	folders, err := w.run.store.Folders(ctx, w.row.ID)
+	if err != nil {
+		return err
+	}
+	sums, err := w.run.store.AccountSums(ctx, w.row.ID)
+	if err != nil {
+		return err
+	}
+	open, err := w.run.store.OpenIntents(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range folders {
+		w.touched = w.touched || f.DstMaxUID > 0
+	}
+	if w.touched = w.touched || sums[state.Present].Messages > 0 || open[w.row.ID] > 0; w.touched {
+		return nil
+	}
+	have, err := targetFolders(ctx, dst)
+	if err != nil {
+		return err
+	}
+	total, inbox := uint32(0), uint32(0)
+	for name := range have {
+		st, err := dst.Status(ctx, name)
+		if err != nil {
+			return fmt.Errorf("status of %q: %w", name, err)
+		}
+		total += st.Messages
+		if name == "INBOX" {
+			inbox = st.Messages
+		}
+	}
+	switch {
+	case total == 0:
+		return nil
+	case w.run.opts.Plan.Header.Policy.IntoNonEmpty || w.adopting:
+		w.row.Adopt = true // kept, so that a run that is cut goes on so
+		return w.run.store.UpdateAccount(ctx, w.row)
+	case total == inbox && total <= welcome:
+		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Text: fmt.Sprintf("INBOX of the target holds %d messages already; taken for welcome mail", total)})
+		return nil
+	}
+	return blocked("migrate into an empty mailbox, or set policy.into_non_empty: true and plan again: what is there is then recognised by content",
+		"the target mailbox holds %d messages already", total)
+}

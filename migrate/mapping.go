@@ -1,0 +1,336 @@
+package migrate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// SourceFolder is a folder as its source lists it.
+type SourceFolder struct {
+	Name  string // decoded, with the source's delimiter
+	Delim rune   // 0: no hierarchy
+	Attrs []string
+}
+
+// SourceNamespaces are the prefixes of RFC 2342 that decide which folders
+// are the account's own.
+type SourceNamespaces struct {
+	Personal string   // prefix of the personal namespace, "" or e.g. "INBOX."
+	Foreign  []string // prefixes of other users' and shared namespaces
+}
+
+// Mapped is what happens to one source folder: it goes to Target, or is
+// excluded by Rule. Reason says why the target isn't simply the same name.
+type Mapped struct {
+	Source string
+	Target string
+	Role   Role
+	Rule   string
+	Reason string
+}
+
+// The rules by which a folder is excluded.
+const (
+	RuleNoSelect  = "noselect"  // holds no messages
+	RuleVirtual   = "virtual"   // a view of messages that lie in other folders
+	RuleNamespace = "namespace" // belongs to another user or to everybody
+	RuleJunk      = "junk"
+	RuleTrash     = "trash"
+	RuleOutbox    = "outbox" // BlueMind could send what is in it
+	RulePolicy    = "policy" // excluded by name
+)
+
+// reservedNames can't be made by a client: BlueMind's virtual roots in the
+// spelling of every server, and what Cyrus keeps for itself.
+var reservedNames = []string{"Dossiers partagés", "Autres utilisateurs", "Shared Folders", "Other Users", "Alt Folders"}
+
+// MapFolders decides for every folder of one account where it goes. It is a
+// pure function of what the source lists and of the policy; the result is in
+// the order of creation, parents before children, INBOX first. No two folders
+// share a target, compared without regard to case.
+func MapFolders(folders []SourceFolder, ns SourceNamespaces, p Policy) ([]Mapped, error) {
+	m := mapper{policy: p, ns: ns, byPath: map[string]*folderNode{}, taken: map[string]string{}}
+	for _, f := range folders {
+		if err := m.add(f); err != nil {
+			return nil, err
+		}
+	}
+	m.assignRoles()
+	m.reserve()
+	for _, n := range m.nodes {
+		if n.role == RoleInbox {
+			m.place(n)
+		}
+	}
+	for _, n := range m.nodes {
+		m.place(n)
+	}
+	out := make([]Mapped, 0, len(m.nodes))
+	for _, n := range m.nodes {
+		out = append(out, n.out)
+	}
+	if err := m.mergers(out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+type folderNode struct {
+	in     SourceFolder
+	levels []string // decoded, personal prefix stripped
+	role   Role
+	how    string // how the role was found
+	placed bool
+	base   string // where children go
+	out    Mapped
+}
+
+type mapper struct {
+	policy Policy
+	ns     SourceNamespaces
+	nodes  []*folderNode
+	byPath map[string]*folderNode // by levels joined with NUL
+	taken  map[string]string      // folded target → source
+}
+
+func (m *mapper) add(f SourceFolder) error {
+	n := &folderNode{in: f, out: Mapped{Source: f.Name}}
+	name := f.Name
+	if !strings.EqualFold(name, "INBOX") {
+		name = strings.TrimPrefix(name, m.ns.Personal)
+	}
+	if f.Delim != 0 {
+		n.levels = strings.Split(strings.TrimSuffix(name, string(f.Delim)), string(f.Delim))
+	} else {
+		n.levels = []string{name}
+	}
+	if strings.EqualFold(n.levels[0], "INBOX") {
+		n.levels[0] = "INBOX"
+	}
+	key := strings.Join(n.levels, "\x00")
+	if other := m.byPath[key]; other != nil {
+		return fmt.Errorf("the source lists two folders under one name: %q and %q", other.in.Name, f.Name)
+	}
+	m.byPath[key] = n
+	m.nodes = append(m.nodes, n)
+	slices.SortFunc(m.nodes, func(a, b *folderNode) int { return slices.Compare(a.levels, b.levels) })
+	return nil
+}
+
+func (n *folderNode) has(attr string) bool {
+	return slices.ContainsFunc(n.in.Attrs, func(a string) bool { return strings.EqualFold(a, attr) })
+}
+
+func (n *folderNode) noSelect() bool { return n.has(`\Noselect`) || n.has(`\NonExistent`) }
+
+// assignRoles gives each role to at most one folder: by attribute first, then
+// by the name of a top-level folder.
+func (m *mapper) assignRoles() {
+	have := map[Role]bool{}
+	give := func(n *folderNode, r Role, how string) {
+		if r != RoleNone && n.role == RoleNone && !n.noSelect() && !m.foreign(n) && (!have[r] || !unique(r)) {
+			n.role, n.how = r, how
+			have[r] = true
+		}
+	}
+	for _, n := range m.nodes {
+		if len(n.levels) == 1 && n.levels[0] == "INBOX" {
+			give(n, RoleInbox, "")
+		}
+	}
+	for _, n := range m.nodes {
+		give(n, roleByAttribute(n.in.Attrs), "special use of the source")
+	}
+	for _, n := range m.nodes {
+		if len(n.levels) == 1 {
+			give(n, roleByName(n.levels[0]), "known by its name")
+		}
+	}
+}
+
+// unique says whether a role has one folder only. Views may be many.
+func unique(r Role) bool { return r != RoleAll && r != RoleFlagged && r != RoleImportant }
+
+func (m *mapper) foreign(n *folderNode) bool {
+	for _, prefix := range m.ns.Foreign {
+		root := prefix
+		if n.in.Delim != 0 {
+			root = strings.TrimSuffix(prefix, string(n.in.Delim))
+		}
+		if root != "" && (strings.HasPrefix(n.in.Name, prefix) || n.in.Name == root) {
+			return true
+		}
+	}
+	return false
+}
+
+// reserve takes BlueMind's default folders for the roles they serve, and the
+// exact map's targets for the folders it names.
+func (m *mapper) reserve() {
+	for _, name := range []string{"INBOX", "Sent", "Trash", "Drafts", "Junk", "Templates", "Outbox"} {
+		m.taken[foldName(name)] = "\x00default"
+	}
+	for _, name := range reservedNames {
+		m.taken[foldName(name)] = "\x00reserved"
+	}
+	for source, target := range m.policy.Folders.Map {
+		m.taken[foldName(target)] = source
+	}
+}
+
+// place decides one folder, its parent first.
+func (m *mapper) place(n *folderNode) {
+	if n.placed {
+		return
+	}
+	n.placed = true
+	parent := m.parent(n)
+	if parent != nil {
+		m.place(parent)
+	}
+	n.out.Role = n.role
+	n.base, n.out.Reason = m.target(n, parent)
+	n.out.Rule = m.rule(n, parent)
+	if n.out.Rule == "" {
+		n.out.Target = n.base
+	} else if n.out.Rule == RuleOutbox {
+		n.base = "" // children must not end below BlueMind's Outbox
+	}
+}
+
+// parent finds the nearest listed ancestor; the levels between are part of
+// the folder's own name then.
+func (m *mapper) parent(n *folderNode) *folderNode {
+	for i := len(n.levels) - 1; i > 0; i-- {
+		if p := m.byPath[strings.Join(n.levels[:i], "\x00")]; p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+func (m *mapper) target(n, parent *folderNode) (path, reason string) {
+	if to, ok := m.policy.Folders.Map[n.in.Name]; ok {
+		return to, "mapped by the policy"
+	}
+	if to := targetOf[n.role]; to != "" {
+		if to != n.in.Name {
+			reason = n.how
+		}
+		return to, reason
+	}
+	own := n.levels
+	prefix := ""
+	if parent != nil {
+		own = n.levels[len(parent.levels):]
+		prefix = parent.base
+		if prefix == "" {
+			prefix = uniqueName(sanitizeLevel(parent.levels[0], m.policy.TargetVersion)+"_", m.isTaken)
+			parent.base = prefix
+		}
+	}
+	clean := make([]string, len(own))
+	for i, level := range own {
+		clean[i] = sanitizeLevel(level, m.policy.TargetVersion)
+	}
+	path = strings.Join(clean, "/")
+	if prefix != "" {
+		path = prefix + "/" + path
+	}
+	if strings.Join(clean, "/") != strings.Join(own, "/") {
+		reason = "characters that the target refuses were replaced"
+	} else if parent != nil && parent.base != strings.Join(parent.levels, "/") {
+		reason = "follows its parent"
+	}
+	if wireLen(path) > maxPathOctets {
+		path, reason = cutLevel(strings.ReplaceAll(path, "/", "_"), maxLevelOctets), "name too long for the target"
+	}
+	if final := uniqueName(path, m.isTaken); final != path {
+		path, reason = final, fmt.Sprintf("the name %q is taken", path)
+	}
+	m.taken[foldName(path)] = n.in.Name
+	return path, reason
+}
+
+func (m *mapper) isTaken(path string) bool {
+	_, ok := m.taken[foldName(path)]
+	return ok
+}
+
+// rule finds the rule that excludes a folder, "" if none. A parent's rule for
+// junk, trash and namespaces holds for what lies below it.
+func (m *mapper) rule(n, parent *folderNode) string {
+	p := m.policy.Folders
+	switch {
+	case m.foreign(n):
+		return RuleNamespace
+	case n.noSelect():
+		return RuleNoSelect
+	case n.role == RoleAll, n.role == RoleFlagged, n.role == RoleImportant:
+		return RuleVirtual
+	case n.role == RoleOutbox:
+		return RuleOutbox
+	case m.excludedByName(n):
+		return RulePolicy
+	case n.role == RoleJunk && p.Junk != Copy:
+		return RuleJunk
+	case n.role == RoleTrash && p.Trash == Exclude:
+		return RuleTrash
+	}
+	if parent != nil && (parent.out.Rule == RuleJunk || parent.out.Rule == RuleTrash) {
+		return parent.out.Rule
+	}
+	return ""
+}
+
+func (m *mapper) excludedByName(n *folderNode) bool {
+	p := m.policy.Folders
+	path := strings.Join(n.levels, "/")
+	matches := func(pattern string) bool {
+		return matchName(pattern, n.in.Name) || matchName(pattern, path)
+	}
+	if slices.ContainsFunc(p.Exclude, matches) {
+		return true
+	}
+	return len(p.Include) > 0 && !slices.ContainsFunc(p.Include, matches)
+}
+
+// matchName compares a folder's name with a pattern in which "*" stands for
+// any characters, delimiters too, and case doesn't matter.
+func matchName(pattern, name string) bool {
+	pattern, name = foldName(pattern), foldName(name)
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == name
+	}
+	if !strings.HasPrefix(name, parts[0]) {
+		return false
+	}
+	name = name[len(parts[0]):]
+	for _, part := range parts[1 : len(parts)-1] {
+		i := strings.Index(name, part)
+		if i < 0 {
+			return false
+		}
+		name = name[i+len(part):]
+	}
+	return strings.HasSuffix(name, parts[len(parts)-1])
+}
+
+// mergers refuses two folders into one: the ledger keeps one source folder a
+// target folder in this release.
+func (m *mapper) mergers(out []Mapped) error {
+	seen := map[string]string{}
+	for _, f := range out {
+		if f.Rule != "" {
+			continue
+		}
+		key := foldName(f.Target)
+		if other, ok := seen[key]; ok {
+			return fmt.Errorf("folders %q and %q would both go to %q: merging folders is not built yet; give one of them another target under policy.folders.map", other, f.Source, f.Target)
+		}
+		seen[key] = f.Source
+	}
+	return nil
+}

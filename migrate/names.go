@@ -1,0 +1,133 @@
+package migrate
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// TargetVersion says which BlueMind a plan's folder names must suit.
+type TargetVersion string
+
+// A plan for both versions is the default: it can be rehearsed on one and
+// replayed on the other.
+const (
+	Target4    TargetVersion = "4"
+	Target5    TargetVersion = "5"
+	TargetBoth TargetVersion = "both"
+)
+
+// Limits of a folder's name as it goes over the wire. Cyrus takes 490 bytes
+// for domain, user and path together, and refuses a level of 500; the rest
+// is left for "user/login@domain".
+const (
+	maxPathOctets  = 360
+	maxLevelOctets = 240
+)
+
+// Characters that Cyrus 3 refuses in a name, or that BlueMind 5 refuses or
+// rewrites; each becomes an underscore.
+const (
+	refusedBy4 = "!\"%;<>\\^`{|}"
+	refusedBy5 = "\"^"
+)
+
+// sanitizeLevel turns one level of a source folder's name into one that the
+// target takes unchanged. It is idempotent.
+func sanitizeLevel(level string, v TargetVersion) string {
+	refused := refusedBy4
+	if v == Target5 {
+		refused = refusedBy5
+	}
+	var b strings.Builder
+	last := rune(0)
+	for _, r := range norm.NFC.String(level) {
+		switch {
+		case r == utf8.RuneError, unicode.IsControl(r), r == '\u2028', r == '\u2029':
+			r = '_'
+		case r == '/':
+			r = '_'
+		case strings.ContainsRune(refused, r):
+			r = '_'
+		case r > 0xFFFF && v != Target5:
+			// Cyrus refuses what UTF-16 needs two units for, emoji above all.
+			r = '_'
+		}
+		// BlueMind 5's decoder reads "é&" as "é" and a broken run.
+		if r == '&' && last > unicode.MaxASCII {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(r)
+		last = r
+	}
+	out := strings.TrimFunc(b.String(), unicode.IsSpace)
+	if v != Target5 && strings.HasPrefix(out, "~") {
+		out = "_" + out[1:]
+	}
+	if out == "" {
+		out = "_"
+	}
+	return cutLevel(out, maxLevelOctets)
+}
+
+// cutLevel shortens a level to a number of octets on the wire, ending it in
+// part of its digest so that two long names stay two.
+func cutLevel(level string, max int) string {
+	if wireLen(level) <= max {
+		return level
+	}
+	sum := sha256.Sum256([]byte(level))
+	tail := "~" + hex.EncodeToString(sum[:4])
+	cut := level
+	for wireLen(cut)+len(tail) > max {
+		_, size := utf8.DecodeLastRuneInString(cut)
+		cut = cut[:len(cut)-size]
+	}
+	return strings.TrimRightFunc(cut, unicode.IsSpace) + tail
+}
+
+// wireLen is an upper bound of a name's length in modified UTF-7 (RFC 3501
+// §5.1.3): three runs of base64 for every two UTF-16 units, and the shifts.
+func wireLen(s string) int {
+	n := 0
+	shifted := false
+	for _, r := range s {
+		if r >= 0x20 && r < 0x7f {
+			if r == '&' {
+				n++
+			}
+			n++
+			shifted = false
+			continue
+		}
+		if !shifted {
+			n += 2 + 2 // "&", "-" and the last, partial group
+			shifted = true
+		}
+		n += 3 * len(utf16.Encode([]rune{r}))
+	}
+	return n
+}
+
+// foldName is how names are compared for collisions: without regard to case,
+// since clients on Windows and BlueMind's own keyword tables disregard it.
+func foldName(s string) string { return strings.ToLower(norm.NFC.String(s)) }
+
+// uniqueName appends a stable suffix to the last level until taken says no.
+func uniqueName(path string, taken func(string) bool) string {
+	if !taken(path) {
+		return path
+	}
+	for i := 2; ; i++ {
+		next := fmt.Sprintf("%s (%d)", path, i)
+		if !taken(next) {
+			return next
+		}
+	}
+}

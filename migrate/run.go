@@ -1,0 +1,365 @@
+package migrate
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"bmsync/imap"
+	"bmsync/state"
+)
+
+// RunOptions say what to run. Plan, Sources, Target and StateDir are required.
+type RunOptions struct {
+	Plan     *Plan
+	Sources  map[string]Source
+	Target   Target
+	StateDir string
+	Limits   Limits
+
+	Only             []string // addresses, as in the plan; empty: all
+	Wave             string
+	Failed           bool     // only accounts that are not complete
+	Recopy           []string // addresses whose ledger is given up; content decides what lacks
+	RetryRefused     bool     // try again what was refused for its content
+	WithoutRehearsal string   // why production is filled without one
+	Command          string   // for the record
+
+	SpoolDir    string
+	RetryDelays []time.Duration
+	Host        string // of this machine, for the run's name
+	PID         int
+	Events      func(Event) // may be called by several goroutines at once
+	Logger      *slog.Logger
+	Now         func() time.Time
+	Stop        <-chan struct{} // closed: finish what is in flight, record it, end
+}
+
+// RunResult is what a run came to. Accounts that are complete without a word
+// to say are only counted.
+type RunResult struct {
+	Name        string          `json:"name"`
+	Target      string          `json:"target"`
+	StateFile   string          `json:"state_file"`
+	Accounts    int             `json:"accounts"`
+	States      map[string]int  `json:"states"`
+	Copied      int             `json:"copied"`
+	Bytes       int64           `json:"bytes"`
+	NewRefusals bool            `json:"new_refusals"`
+	Interrupted bool            `json:"interrupted"`
+	NotBegun    int             `json:"not_begun"`
+	Notable     []AccountResult `json:"notable,omitempty"`
+	DryRun      bool            `json:"dry_run,omitempty"`
+	Elapsed     time.Duration   `json:"elapsed_ns"`
+}
+
+// Outcome is the run in one word, for the exit code.
+type Outcome int
+
+// The outcomes, in the order of what a batch has to do about them.
+const (
+	Complete    Outcome = iota // everything settled and told
+	Partial                    // running again is safe
+	Blocked                    // a person must decide
+	Interrupted                // asked to end
+)
+
+// Outcome is derived from the accounts' states, which are derived from the
+// ledger.
+func (r *RunResult) Outcome() Outcome {
+	switch {
+	case r.Interrupted:
+		return Interrupted
+	case r.States[AccountBlocked] > 0:
+		return Blocked
+	case r.States[AccountComplete] < r.Accounts || r.NewRefusals || r.NotBegun > 0:
+		return Partial
+	}
+	return Complete
+}
+
+type runner struct {
+	opts      RunOptions
+	store     *state.Store
+	platform  *platform
+	provision *provisioner
+	budget    *imap.Budget
+	id        int64
+	name      string
+	dead      map[string]bool // names of runs that are over
+	recopy    map[string]bool
+	source    map[string]*semaphore.Weighted
+	target    *semaphore.Weighted
+	log       *slog.Logger
+}
+
+// StatePath is where a target's state is kept.
+func StatePath(dir, target string) string { return filepath.Join(dir, target+".db") }
+
+func (o RunOptions) withDefaults() RunOptions {
+	d := DefaultLimits()
+	o.Limits.Accounts = or(o.Limits.Accounts, d.Accounts)
+	o.Limits.Retries = or(o.Limits.Retries, d.Retries)
+	if o.Limits.Memory == 0 {
+		o.Limits.Memory = d.Memory
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Events == nil {
+		o.Events = func(Event) {}
+	}
+	if o.Host == "" {
+		o.Host, _ = os.Hostname() // "" names the run as well
+	}
+	if o.PID == 0 {
+		o.PID = os.Getpid()
+	}
+	return o
+}
+
+// Run brings every account of the plan up to date on the target. First run,
+// resume, delta and retry are the same call. An error means that the run as a
+// whole could not be done; what became of accounts is in the result.
+func Run(ctx context.Context, o RunOptions) (res RunResult, err error) {
+	o = o.withDefaults()
+	started := o.Now()
+	r := &runner{opts: o, log: o.Logger, dead: map[string]bool{}, recopy: map[string]bool{}, budget: imap.NewBudget(o.Limits.Memory)}
+	for _, address := range o.Recopy {
+		r.recopy[address] = true
+	}
+	if err := o.askedFor(); err != nil {
+		return res, err
+	}
+	if err := r.gate(ctx); err != nil {
+		return res, err
+	}
+	if r.platform, err = openPlatform(ctx, o.Target, o.Logger); err != nil {
+		return res, err
+	}
+	defer r.platform.close(ctx)
+	if err := planFits(o.Plan, r.platform); err != nil {
+		return res, err
+	}
+	r.provision = &provisioner{p: r.platform, plan: o.Plan, sleep: r.pause}
+	if err := r.openState(ctx, o.Plan.Header.PolicyDigest, o.Plan.Trailer.SHA256); err != nil {
+		return res, err
+	}
+	defer func() { err = errors.Join(err, r.store.Close()) }()
+	r.seatsOf()
+	r.event(Event{Kind: EventRunStarted, Text: r.name})
+	res, err = r.accounts(ctx)
+	res.Name, res.Target, res.StateFile, res.Elapsed = r.name, o.Target.Name, r.store.Path(), o.Now().Sub(started)
+	outcome := res.Outcome()
+	r.event(Event{Kind: EventRunEnded, Text: r.name, Messages: res.Copied, Bytes: res.Bytes})
+	return res, errors.Join(err, r.store.EndRun(context.WithoutCancel(ctx), r.id, int(outcome), fmt.Sprintf("%v", res.States)))
+}
+
+// openState opens the target's state, which keeps other processes out, and
+// begins the run in it.
+func (r *runner) openState(ctx context.Context, policyDigest, planSHA256 string) (err error) {
+	o := r.opts
+	r.store, err = state.Open(ctx, StatePath(o.StateDir, o.Target.Name), state.Identity{
+		Target: o.Target.Name, Installation: r.platform.id, Version: r.platform.version.Major, Rehearsal: o.Target.Rehearsal, URL: o.Target.URL})
+	if err != nil {
+		return err
+	}
+	runs, err := r.store.Runs(ctx)
+	for _, past := range runs {
+		r.dead[past.Name] = true // we hold the lock: nobody else runs on this state
+	}
+	if err == nil {
+		var random [3]byte
+		rand.Read(random[:]) // never fails
+		r.name = fmt.Sprintf("%s-%s-%d-%s", o.Now().UTC().Format("20060102T150405Z"), o.Host, o.PID, hex.EncodeToString(random[:]))
+		r.id, err = r.store.BeginRun(ctx, state.Run{Name: r.name, Host: o.Host, PID: o.PID, PolicyDigest: policyDigest,
+			PlanSHA256: planSHA256, Command: o.Command, WithoutRehearsal: o.WithoutRehearsal, Started: o.Now()})
+	}
+	if err != nil {
+		return errors.Join(err, r.store.Close())
+	}
+	return nil
+}
+
+// seatsOf sets how many sessions each server gets at a time.
+func (r *runner) seatsOf() {
+	r.source = map[string]*semaphore.Weighted{}
+	for name, s := range r.opts.Sources {
+		r.source[name] = semaphore.NewWeighted(int64(or(s.Connections, 10)))
+	}
+	r.target = semaphore.NewWeighted(int64(or(r.opts.Target.Connections, 10)))
+}
+
+// seats waits for a session's place at both servers, always in one order.
+func (r *runner) seats(ctx context.Context, source string) (release func(), err error) {
+	src := r.source[source]
+	if src == nil {
+		return nil, blocked("name the source in bmsync.yaml", "source %q is not configured", source)
+	}
+	if err := src.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	if err := r.target.Acquire(ctx, 1); err != nil {
+		src.Release(1)
+		return nil, err
+	}
+	return func() { r.target.Release(1); src.Release(1) }, nil
+}
+
+// waiting is an account to be run: where it stands in the plan, and its size.
+type waiting struct {
+	offset int64
+	bytes  int64
+}
+
+// accounts runs what the options select, the biggest first, so many at a time.
+func (r *runner) accounts(ctx context.Context) (RunResult, error) {
+	queue, err := r.selected(ctx)
+	res := RunResult{States: map[string]int{}, Accounts: len(queue)}
+	if err != nil {
+		return res, err
+	}
+	slices.SortStableFunc(queue, func(a, b waiting) int { return int(min(max(b.bytes-a.bytes, -1), 1)) })
+	var mu sync.Mutex
+	var fatal error
+	var g errgroup.Group
+	g.SetLimit(r.opts.Limits.Accounts)
+	begun := 0
+	for _, next := range queue {
+		mu.Lock()
+		over := fatal != nil
+		mu.Unlock()
+		if over || r.stopped() || ctx.Err() != nil {
+			break
+		}
+		begun++
+		g.Go(func() error {
+			a, err := r.opts.Plan.at(next.offset)
+			var one AccountResult
+			if err == nil {
+				one, err = r.account(ctx, a)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			fatal = errors.Join(fatal, err)
+			res.add(one)
+			return nil // one account's failure never stops the others
+		})
+	}
+	g.Wait()
+	res.NotBegun = len(queue) - begun
+	res.Interrupted = r.stopped() || ctx.Err() != nil
+	return res, fatal
+}
+
+func (r *RunResult) add(one AccountResult) {
+	r.States[one.State]++
+	r.Copied += one.Copied
+	r.Bytes += one.Bytes
+	r.NewRefusals = r.NewRefusals || one.NewRefusals
+	if one.State != AccountComplete || one.Reason != "" || one.Would != "" {
+		r.Notable = append(r.Notable, one)
+	}
+}
+
+// selected finds the accounts that the options ask for.
+func (r *runner) selected(ctx context.Context) ([]waiting, error) {
+	done := map[string]bool{}
+	if r.opts.Failed {
+		for a, err := range r.store.Accounts(ctx) {
+			if err != nil {
+				return nil, err
+			}
+			done[a.Address] = a.State == AccountComplete
+		}
+	}
+	var queue []waiting
+	for a, err := range r.opts.Plan.Accounts() {
+		if err != nil {
+			return nil, err
+		}
+		if r.opts.asksFor(a) && !done[r.opts.Target.Address(a.Address)] {
+			queue = append(queue, waiting{a.offset, a.Survey.Bytes})
+		}
+	}
+	return queue, nil
+}
+
+func (o *RunOptions) asksFor(a *PlanAccount) bool {
+	named := len(o.Only)+len(o.Recopy) == 0 || slices.Contains(o.Only, a.Address) || slices.Contains(o.Recopy, a.Address)
+	return named && (o.Wave == "" || a.Wave == o.Wave)
+}
+
+// UnknownError says that a plan has not what was asked for.
+type UnknownError struct{ Plan, What string }
+
+func (e *UnknownError) Error() string { return e.Plan + ": the plan has no " + e.What }
+
+// askedFor makes sure, before anything is touched, that every address and the
+// wave that were asked for are in the plan.
+func (o *RunOptions) askedFor() error {
+	lacking := map[string]bool{}
+	for _, address := range append(slices.Clone(o.Only), o.Recopy...) {
+		lacking["account "+address] = true
+	}
+	if o.Wave != "" {
+		lacking["wave "+o.Wave] = true
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	for a, err := range o.Plan.Accounts() {
+		if err != nil {
+			return err
+		}
+		delete(lacking, "account "+a.Address)
+		delete(lacking, "wave "+a.Wave)
+	}
+	for what := range lacking {
+		return &UnknownError{o.Plan.Path, what}
+	}
+	return nil
+}
+
+// stopped says whether the run was asked to end.
+func (r *runner) stopped() bool {
+	select {
+	case <-r.opts.Stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// pause waits, unless the run is asked to end meanwhile.
+func (r *runner) pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-r.opts.Stop:
+		return imap.ErrStopped
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (r *runner) event(e Event) {
+	e.At = r.opts.Now()
+	r.opts.Events(e)
+}

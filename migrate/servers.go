@@ -1,0 +1,135 @@
+package migrate
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"bmsync/bmapi"
+	"bmsync/imap"
+)
+
+// Source is a server that mail comes from.
+type Source struct {
+	Name        string
+	Server      imap.Server
+	Idle        time.Duration // 0: the session's default
+	Connections int           // sessions at a time; 0: 10
+	Insecure    []string      // hosts whose certificate isn't checked: in every report
+	// Credentials gives what opens the mailbox of a login.
+	Credentials func(ctx context.Context, login string) (imap.Credentials, error)
+}
+
+// Target is a BlueMind that mail goes to.
+type Target struct {
+	Name        string
+	URL         string // https://host[:port]
+	TLS         *tls.Config
+	IMAP        imap.Server
+	Idle        time.Duration
+	Connections int
+	Insecure    []string
+	Admin       string // for the API alone
+	AdminSecret func(ctx context.Context) (string, error)
+	Rehearsal   bool
+	Version     string // "4", "5", or "": what the server says
+	DomainMap   map[string]string
+}
+
+// Address is where the mailbox for address is on this target.
+func (t Target) Address(address string) string {
+	local, domain, _ := strings.Cut(address, "@")
+	if mapped, ok := t.DomainMap[domain]; ok {
+		return local + "@" + mapped
+	}
+	return address
+}
+
+// domain is the target's name for a domain of the plan.
+func (t Target) domain(name string) string {
+	if mapped, ok := t.DomainMap[name]; ok {
+		return mapped
+	}
+	return name
+}
+
+// dialSource opens a session on a source for one login.
+func dialSource(ctx context.Context, s Source, login string, log *slog.Logger) (*imap.Source, error) {
+	cred, err := s.Credentials(ctx, login)
+	if err != nil {
+		return nil, &SecretError{Source: s.Name, Login: login, Err: err}
+	}
+	return imap.DialSource(ctx, s.Server, cred, imap.Options{Idle: s.Idle, Logger: log, Name: "source " + s.Name})
+}
+
+// SecretError says that the secret of a source login could not be had.
+type SecretError struct {
+	Source, Login string
+	Err           error
+}
+
+func (e *SecretError) Error() string {
+	return fmt.Sprintf("secret of %s at source %s: %v", e.Login, e.Source, e.Err)
+}
+func (e *SecretError) Unwrap() error { return e.Err }
+
+// platform is a target after the administrator has logged in to its API.
+type platform struct {
+	target  Target
+	client  *bmapi.Client
+	admin   *bmapi.Session
+	version bmapi.Version
+	id      string // of the installation
+	log     *slog.Logger
+}
+
+// openPlatform logs in to the API and finds out which BlueMind it is.
+func openPlatform(ctx context.Context, t Target, log *slog.Logger) (*platform, error) {
+	client, err := bmapi.New(bmapi.Options{BaseURL: t.URL, TLS: t.TLS, Origin: "bmsync", Logger: log})
+	if err != nil {
+		return nil, fmt.Errorf("target %s: %w", t.Name, err)
+	}
+	p := &platform{target: t, client: client, log: log}
+	if p.version, err = client.Installation(ctx); err != nil {
+		return nil, fmt.Errorf("target %s: %w", t.Name, err)
+	}
+	if t.Version != "" && t.Version != fmt.Sprint(p.version.Major) {
+		return nil, &VersionMismatchError{Target: t.Name, Want: t.Version, Have: p.version.ReleaseName}
+	}
+	secret, err := t.AdminSecret(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("target %s: secret of %s: %w", t.Name, t.Admin, err)
+	}
+	session, err := client.Login(ctx, t.Admin, secret)
+	if err != nil {
+		return nil, fmt.Errorf("target %s: %w", t.Name, err)
+	}
+	p.admin = session.WithRenew(t.AdminSecret)
+	if p.id, err = p.admin.Identity(ctx); err != nil {
+		return nil, fmt.Errorf("target %s: %w", t.Name, err)
+	}
+	return p, nil
+}
+
+// close ends the administrator's session.
+func (p *platform) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer cancel()
+	if err := p.admin.Logout(ctx); err != nil {
+		p.log.Warn("the administrator's session could not be ended", "target", p.target.Name, "error", err)
+	}
+	p.client.Close()
+}
+
+// cleanUpTime bounds what is still done after a run was interrupted.
+const cleanUpTime = 20 * time.Second
+
+// VersionMismatchError says that a target is another BlueMind than configured.
+type VersionMismatchError struct{ Target, Want, Have string }
+
+func (e *VersionMismatchError) Error() string {
+	return fmt.Sprintf("target %s is BlueMind %s, and version %s was planned for", e.Target, e.Have, e.Want)
+}

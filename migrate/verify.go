@@ -1,0 +1,275 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bmsync/imap"
+	"bmsync/state"
+)
+
+// Reread says how many messages are read back byte for byte.
+type Reread int
+
+// The proof by SHA-1 needs no reading; bytes are read on demand.
+const (
+	RereadNone   Reread = iota
+	RereadSample        // of each folder a few, spread evenly
+	RereadAll
+)
+
+// sampleSize is how many messages of a folder RereadSample takes.
+const sampleSize = 20
+
+// VerifyOptions say what to prove. RunOptions' Plan is not needed: what was
+// decided stands in the state.
+type VerifyOptions struct {
+	RunOptions
+	Reread Reread
+	// Patience is how long BlueMind 4's core may take to follow Cyrus; 60 s.
+	Patience time.Duration
+}
+
+// Proof is what the servers say now of one account.
+type Proof struct {
+	Address  string   `json:"address"`
+	OK       bool     `json:"ok"`
+	Messages int64    `json:"messages"` // on the target, proven by SHA-1
+	Bytes    int64    `json:"bytes"`
+	Reread   int64    `json:"reread"`  // read back and equal by SHA-256
+	Foreign  int64    `json:"foreign"` // on the target, not from us
+	Gone     int64    `json:"gone"`    // copied, and deleted on the target since
+	Findings []string `json:"findings,omitempty"`
+	More     int      `json:"more_findings,omitempty"`
+}
+
+// VerifyResult is the proof of a target.
+type VerifyResult struct {
+	Target      string  `json:"target"`
+	Accounts    int     `json:"accounts"`
+	OK          int     `json:"ok"`
+	Messages    int64   `json:"messages"`
+	Bytes       int64   `json:"bytes"`
+	Reread      int64   `json:"reread"`
+	Failed      []Proof `json:"failed,omitempty"`
+	Interrupted bool    `json:"interrupted,omitempty"`
+}
+
+// maxFindings is how many findings of an account are told in full.
+const maxFindings = 20
+
+func (p *Proof) find(format string, args ...any) {
+	if len(p.Findings) == maxFindings {
+		p.More++
+		return
+	}
+	p.Findings = append(p.Findings, fmt.Sprintf(format, args...))
+}
+
+// Verify proves each account anew from what source and target say now: that
+// every message the source lists is settled in the ledger, and that every
+// message the ledger says is on the target is there, by its SHA-1 in BlueMind's
+// core (what Outlook, phones and search see) and on the IMAP side. The result
+// is kept in the state, where the gate looks for it.
+func Verify(ctx context.Context, o VerifyOptions) (res VerifyResult, err error) {
+	o.RunOptions = o.RunOptions.withDefaults()
+	if o.Patience == 0 {
+		o.Patience = time.Minute
+	}
+	r := &runner{opts: o.RunOptions, log: o.Logger, dead: map[string]bool{}}
+	if r.platform, err = openPlatform(ctx, o.Target, o.Logger); err != nil {
+		return res, err
+	}
+	defer r.platform.close(ctx)
+	if _, err := state.OpenReadOnly(ctx, StatePath(o.StateDir, o.Target.Name)); err != nil {
+		return res, fmt.Errorf("nothing was run on target %s yet: %w", o.Target.Name, err)
+	}
+	if err := r.openState(ctx, "", ""); err != nil {
+		return res, err
+	}
+	defer func() { err = errors.Join(err, r.store.Close()) }()
+	r.seatsOf()
+	res, err = r.proofs(ctx, o)
+	res.Target = o.Target.Name
+	return res, errors.Join(err, r.store.EndRun(context.WithoutCancel(ctx), r.id, 0, fmt.Sprintf("verified %d of %d", res.OK, res.Accounts)))
+}
+
+func (r *runner) proofs(ctx context.Context, o VerifyOptions) (res VerifyResult, err error) {
+	var rows []state.Account
+	for a, err := range r.store.Accounts(ctx) {
+		if err != nil {
+			return res, err
+		}
+		if len(o.Only) == 0 || slices.Contains(o.Only, a.Address) {
+			rows = append(rows, a)
+		}
+	}
+	res.Accounts = len(rows)
+	for _, address := range o.Only {
+		if !slices.ContainsFunc(rows, func(a state.Account) bool { return a.Address == address }) {
+			return res, &UnknownError{r.store.Path(), "account " + address}
+		}
+	}
+	var mu sync.Mutex
+	var fatal error
+	var g errgroup.Group
+	g.SetLimit(o.Limits.Accounts)
+	for _, row := range rows {
+		if r.stopped() || ctx.Err() != nil {
+			res.Interrupted = true
+			break
+		}
+		g.Go(func() error {
+			p, err := r.prove(ctx, row, o)
+			mu.Lock()
+			defer mu.Unlock()
+			fatal = errors.Join(fatal, err)
+			res.add(p)
+			return nil
+		})
+	}
+	g.Wait()
+	res.Interrupted = res.Interrupted || ctx.Err() != nil
+	return res, fatal
+}
+
+func (r *VerifyResult) add(p Proof) {
+	r.Messages += p.Messages
+	r.Bytes += p.Bytes
+	r.Reread += p.Reread
+	if p.OK {
+		r.OK++
+	} else {
+		r.Failed = append(r.Failed, p)
+	}
+}
+
+// prove proves one account and keeps the result.
+func (r *runner) prove(ctx context.Context, row state.Account, o VerifyOptions) (Proof, error) {
+	v := &prover{run: r, row: row, opts: o, proof: Proof{Address: row.Address}}
+	if row.State != AccountComplete {
+		v.proof.find("the account is %s: %s", row.State, or2(row.Reason, "not run to its end"))
+	}
+	if err := v.sides(ctx); err != nil {
+		verdict := judge(err)
+		if verdict.scope == interrupted {
+			return v.proof, nil
+		}
+		v.proof.find("%s", verdict.reason)
+	}
+	p := &v.proof
+	p.OK = len(p.Findings) == 0
+	r.event(Event{Kind: EventVerified, Account: row.Address, Text: map[bool]string{true: "ok", false: "findings"}[p.OK], Messages: int(p.Messages), Bytes: p.Bytes})
+	row.VerifiedAt, row.VerifiedPolicy, row.VerifiedResult = o.Now(), row.PolicyDigest, map[bool]string{true: "ok", false: "findings"}[p.OK]
+	kept := context.WithoutCancel(ctx)
+	return *p, errors.Join(
+		r.store.RecordVerification(kept, state.Verification{Account: row.ID, PolicyDigest: row.PolicyDigest, AccountDigest: row.AccountDigest,
+			At: o.Now(), OK: p.OK, Messages: p.Messages, Bytes: p.Bytes, Findings: p.Findings}),
+		r.store.UpdateAccount(kept, row))
+}
+
+// prover looks at both sides of one account.
+type prover struct {
+	run   *runner
+	row   state.Account
+	opts  VerifyOptions
+	proof Proof
+}
+
+func (v *prover) sides(ctx context.Context) error {
+	if v.row.EntryUID == "" {
+		return blocked("run first", "%s was never provisioned", v.row.Address)
+	}
+	folders, err := v.run.store.Folders(ctx, v.row.ID)
+	if err != nil {
+		return err
+	}
+	release, err := v.run.seats(ctx, v.row.Source)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := v.source(ctx, folders); err != nil {
+		return err
+	}
+	return v.target(ctx, folders)
+}
+
+// source compares what the source lists now with the ledger.
+func (v *prover) source(ctx context.Context, folders []state.Folder) error {
+	src, err := dialSource(ctx, v.opts.Sources[v.row.Source], v.row.SourceLogin, v.run.log)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	list, err := src.List(ctx)
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, f := range folders {
+		known[f.Source] = true
+		if f.Rule != "" {
+			continue
+		}
+		if !slices.ContainsFunc(list, func(m imap.Mailbox) bool { return m.Name == f.Source }) {
+			continue // gone from the source; its messages are on the target, or not, as the ledger says
+		}
+		if err := v.sourceFolder(ctx, src, f); err != nil {
+			return fmt.Errorf("source folder %q: %w", f.Source, err)
+		}
+	}
+	for _, m := range list {
+		if !known[m.Name] && !m.Has(`\Noselect`) {
+			v.proof.find("folder %q is new at the source: run again", m.Name)
+		}
+	}
+	return nil
+}
+
+func (v *prover) sourceFolder(ctx context.Context, src *imap.Source, f state.Folder) error {
+	st, err := src.Examine(ctx, f.Source)
+	if err != nil {
+		return err
+	}
+	if st.UIDValidity != f.SrcUIDValidity {
+		v.proof.find("source folder %q: UIDVALIDITY was %d and is %d: run again", f.Source, f.SrcUIDValidity, st.UIDValidity)
+		return nil
+	}
+	fates := map[uint32]state.MessageState{}
+	for m, err := range v.run.store.Messages(ctx, f.ID, f.SrcUIDValidity) {
+		if err != nil {
+			return err
+		}
+		fates[m.SrcUID] = m.State
+	}
+	listed, unknown, pending := uint32(0), 0, 0
+	if st.Messages > 0 {
+		err = src.Messages(ctx, 1, 0, func(m imap.Message) error {
+			listed++
+			switch fate, ok := fates[m.UID]; {
+			case !ok:
+				unknown++
+			case fate == state.Pending, fate == state.Vanished:
+				pending++
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return err
+	}
+	if listed < st.Messages {
+		v.proof.find("source folder %q says that it holds %d messages, and lists %d", f.Source, st.Messages, listed)
+	}
+	if unknown+pending > 0 {
+		v.proof.find("source folder %q: %d messages are new or not settled: run again", f.Source, unknown+pending)
+	}
+	return nil
+}
