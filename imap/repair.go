@@ -80,6 +80,9 @@ func (s *clientSide) SetWriteDeadline(time.Time) error { return nil }
 
 // pump reads one response and gives it to the open door, else to go-imap.
 func (c *conn) pump() error {
+	if err := c.Err(); err != nil {
+		return err // a door may still hold what was lent to it
+	}
 	r, err := c.readResponse()
 	if err != nil {
 		return err
