@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// mail is a message to append.
-func mail(body string, flags ...string) Append {
+// letter is a message to append.
+func letter(body string, flags ...string) Append {
 	return Append{
 		Flags: flags, InternalDate: time.Date(2021, 2, 7, 22, 42, 4, 0, time.FixedZone("", 3600)),
 		Size: int64(len(body)), Body: strings.NewReader(body),
@@ -72,7 +72,7 @@ func TestAppendPipelined(t *testing.T) {
 		p.bye()
 	})
 	a := appender(t, s, `R&D/"x"`)
-	batch := []Append{mail("abc", `\Seen`, `\Recent`, "$Forwarded"), mail("defg"), mail("", "[css3-page]")}
+	batch := []Append{letter("abc", `\Seen`, `\Recent`, "$Forwarded"), letter("defg"), letter("", "[css3-page]")}
 	batch[1].InternalDate = time.Time{}
 	if err := a.Send(t.Context(), batch); err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ func TestAppendSynchronisingRefusalCostsNoUpload(t *testing.T) {
 		})
 		s.opts.SyncAbove = 10
 		a := appender(t, s, "Inbox")
-		err := a.Send(t.Context(), []Append{mail("0123456789"), mail("0123456789a"), mail("0123456789ab")})
+		err := a.Send(t.Context(), []Append{letter("0123456789"), letter("0123456789a"), letter("0123456789ab")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +148,7 @@ func TestAppendLiteralMinus(t *testing.T) {
 		p.bye()
 	})
 	a := appender(t, s, "x")
-	if err := a.Send(t.Context(), []Append{mail(strings.Repeat("x", 4096)), mail(strings.Repeat("x", 4097))}); err != nil {
+	if err := a.Send(t.Context(), []Append{letter(strings.Repeat("x", 4096)), letter(strings.Repeat("x", 4097))}); err != nil {
 		t.Fatal(err)
 	}
 	if res, err := a.Receive(t.Context()); err != nil || res[0].Err != nil || res[1].Err != nil || res[0].UID != 0 {
@@ -165,9 +165,9 @@ func TestAppendImpossibleMessagesAreNotSent(t *testing.T) {
 		p.bye()
 	})
 	a := appender(t, s, "x")
-	late := mail("abc")
+	late := letter("abc")
 	late.InternalDate = time.Date(12021, 1, 1, 0, 0, 0, 0, time.UTC)
-	err := a.Send(t.Context(), []Append{mail("abc", "two words"), mail("abc", `\Seen`), mail("abc", "caf\u00e9"), late, mail("abc", `a"b`), mail("abc", "")})
+	err := a.Send(t.Context(), []Append{letter("abc", "two words"), letter("abc", `\Seen`), letter("abc", "caf\u00e9"), late, letter("abc", `a"b`), letter("abc", "")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func TestMultiAppend(t *testing.T) {
 			if !a.Multi() {
 				t.Error("not multi")
 			}
-			if err := a.Send(t.Context(), []Append{mail("abc", `\Seen`), mail("abcd"), mail("abcde")}); err != nil {
+			if err := a.Send(t.Context(), []Append{letter("abc", `\Seen`), letter("abcd"), letter("abcde")}); err != nil {
 				t.Fatal(err)
 			}
 			res, err := a.Receive(t.Context())
@@ -242,7 +242,7 @@ func TestMultiAppendRefusedInTheMiddle(t *testing.T) {
 		p.bye()
 	})
 	a := appender(t, s, "x")
-	if err := a.Send(t.Context(), []Append{mail("abc"), mail("abcd"), mail("abcde")}); err != nil {
+	if err := a.Send(t.Context(), []Append{letter("abc"), letter("abcd"), letter("abcde")}); err != nil {
 		t.Fatal(err)
 	}
 	res, err := a.Receive(t.Context())
@@ -272,7 +272,7 @@ func TestAppendAlertAndHangUp(t *testing.T) {
 	})
 	s.opts.SyncAbove = 10
 	a := appender(t, s, "x")
-	err := a.Send(t.Context(), []Append{mail("abc"), mail("abcd"), mail("0123456789a"), mail("e")})
+	err := a.Send(t.Context(), []Append{letter("abc"), letter("abcd"), letter("0123456789a"), letter("e")})
 	if e := wantError(t, err, KindClosed); e.Alert != "too much data (11 > 10)" {
 		t.Errorf("got %+v", e)
 	}
@@ -306,7 +306,7 @@ func TestAppendHangUpWhileWriting(t *testing.T) {
 	})
 	s.opts.SyncAbove = 10 << 20
 	a := appender(t, s, "x")
-	err := a.Send(t.Context(), []Append{mail(strings.Repeat("x", 5<<20))})
+	err := a.Send(t.Context(), []Append{letter(strings.Repeat("x", 5<<20))})
 	if e := wantError(t, err, KindBye); e.Text != "over and out" {
 		t.Errorf("got %+v", e)
 	}
@@ -319,7 +319,7 @@ func TestAppendHangUpWhileWriting(t *testing.T) {
 func TestAppendShortBody(t *testing.T) {
 	s := target(t, "LITERAL+", func(p *peer) { p.eof() })
 	a := appender(t, s, "x")
-	m := mail("abc")
+	m := letter("abc")
 	m.Size = 5
 	if err := a.Send(t.Context(), []Append{m}); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %v", err)
@@ -343,7 +343,7 @@ func TestAppendAnswersPileUp(t *testing.T) {
 	})
 	a := appender(t, s, "x")
 	for range n / 20 {
-		if err := a.Send(t.Context(), slices.Repeat([]Append{mail(strings.Repeat("y", 1000))}, 20)); err != nil {
+		if err := a.Send(t.Context(), slices.Repeat([]Append{letter(strings.Repeat("y", 1000))}, 20)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -384,7 +384,7 @@ func TestAppendReceiveInItsOwnGoroutine(t *testing.T) {
 		done <- nil
 	}()
 	for range 30 {
-		if err := a.Send(t.Context(), []Append{mail("abc")}); err != nil {
+		if err := a.Send(t.Context(), []Append{letter("abc")}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -425,7 +425,7 @@ func TestAppendProgressCounts(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer a.Close()
-			err = a.Send(t.Context(), []Append{mail(strings.Repeat("x", 1<<20))})
+			err = a.Send(t.Context(), []Append{letter(strings.Repeat("x", 1<<20))})
 			if pieces < 16 {
 				if wantError(t, err, KindTimeout); !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("got %v", err)
@@ -452,7 +452,7 @@ func TestAppendEndOfContext(t *testing.T) {
 		p.eof()
 	})
 	a := appender(t, s, "x")
-	if err := a.Send(ctx, []Append{mail("abc")}); err != nil && !errors.Is(err, why) {
+	if err := a.Send(ctx, []Append{letter("abc")}); err != nil && !errors.Is(err, why) {
 		t.Fatal(err)
 	}
 	res, err := a.Receive(ctx)

@@ -219,7 +219,7 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a.Send(t.Context(), []Append{mail(strings.Repeat("x", 1000))})
+			a.Send(t.Context(), []Append{letter(strings.Repeat("x", 1000))})
 			a.Close()
 			tgt.Close()
 			if _, err := DialSource(t.Context(), plainServer, testLogin, scripted(t, func(p *peer) { p.send("", "* BYE no") })); err == nil {
