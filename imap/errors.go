@@ -31,7 +31,7 @@ const (
 )
 
 func (k Kind) String() string {
-	names := [...]string{"", "NO", "BAD", "BYE", "PREAUTH", "timeout", "connection closed",
+	names := [...]string{"", "NO", "BAD", "BYE", "PREAUTH", "timeout", "no connection",
 		"protocol error", "TLS", "refused", "interrupted"}
 	if int(k) < len(names) {
 		return names[k]

@@ -76,6 +76,16 @@ func TestExamine(t *testing.T) {
 	}
 }
 
+func TestExamineAsksForTheModificationSequence(t *testing.T) {
+	s := source(t, "CONDSTORE", func(p *peer) {
+		p.answer(`EXAMINE "x" \(CONDSTORE\)`, "* OK [UIDVALIDITY 5] x", "* OK [HIGHESTMODSEQ 7] x")
+		p.bye()
+	})
+	if st, err := s.Examine(t.Context(), "x"); err != nil || st.HighestModSeq != 7 {
+		t.Errorf("got %+v, %v", st, err)
+	}
+}
+
 func TestExamineWithoutUIDValidityFails(t *testing.T) {
 	for _, line := range []string{"* 3 EXISTS", "* OK [UIDVALIDITY 99999999999] x", "* OK [UIDVALIDITY 5 x"} {
 		s := source(t, "", func(p *peer) {

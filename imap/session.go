@@ -141,7 +141,9 @@ func (s *Session) selectMailbox(ctx context.Context, wire string, readOnly bool)
 	}
 	var st Status
 	err := s.withClient(ctx, verb, func() error {
-		data, err := s.client.Select(tokenFor(wire), &goimap.SelectOptions{ReadOnly: readOnly}).Wait()
+		// Dovecot tells HIGHESTMODSEQ only to who asks for CONDSTORE.
+		opts := &goimap.SelectOptions{ReadOnly: readOnly, CondStore: s.Can("CONDSTORE")}
+		data, err := s.client.Select(tokenFor(wire), opts).Wait()
 		if err != nil {
 			return err
 		}
