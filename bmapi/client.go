@@ -105,7 +105,7 @@ type Client struct {
 	base    string // https://host[:port]/api
 	http    *http.Client
 	opts    Options
-	limit   int64 // of a JSON answer, in bytes
+	limit   int64        // of a JSON answer, in bytes
 	major   atomic.Int32 // 0: not asked yet
 	swapped atomic.Bool  // items are read in the manner of the other version, as seen by trying
 }
