@@ -27,6 +27,9 @@ type Config struct {
 	RefusalDelay     time.Duration // of IMAP logins; 0: 2 s; negative: none
 	SessionIdle      time.Duration // 0: 20 minutes
 	KeyCache         time.Duration // how long BlueMind 4 takes a deleted key over IMAP; 0: 10 minutes; negative: not at all
+	ReplicationLag   time.Duration // how late REST shows a message of version 4, from the first look on; 0: not
+	DateMemory       time.Duration // how long the same octets keep their first date; 0: 10 minutes; negative: not at all
+	QuotaMemory      time.Duration // how long a raised quota stays unnoticed; 0: 2 minutes; negative: not at all
 	Now              func() time.Time
 	Logger           *slog.Logger // nil: nowhere
 

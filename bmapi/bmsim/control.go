@@ -4,18 +4,19 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/netip"
 
 	"bmsync/bmapi/bmsim/internal/directory"
 )
 
 // orders is the body of POST /sim/faults.
 type orders struct {
-	Clear            bool            `json:"clear"` // first of all: switch everything off
-	Faults           []Fault         `json:"faults"`
-	IMAP             json.RawMessage `json:"imap"` // for the IMAP side, as its package reads it
-	ExpireSessions   bool            `json:"expireSessions"`
-	State            string          `json:"state"`
-	MessageSizeLimit int64           `json:"messageSizeLimit"`
+	Clear            bool        `json:"clear"` // first of all: switch everything off
+	Faults           []Fault     `json:"faults"`
+	IMAP             []IMAPFault `json:"imap"`
+	ExpireSessions   bool        `json:"expireSessions"`
+	State            string      `json:"state"`
+	MessageSizeLimit int64       `json:"messageSizeLimit"`
 }
 
 // journalBody is the answer of GET /sim/journal.
@@ -28,8 +29,13 @@ type journalBody struct {
 	Sessions  map[string]int `json:"sessions"`
 }
 
-// control serves /sim, for who knows the administrator's password.
+// control serves /sim, for who is on this machine and knows the administrator's
+// password.
 func (s *Sim) control(w http.ResponseWriter, r *http.Request, path string) {
+	if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {
+		http.NotFound(w, r)
+		return
+	}
 	admin := directory.AdminLogin + "@" + directory.GlobalDomain
 	if v := s.dir.Check(admin, r.Header.Get("X-Sim-Password")); v.Secret != directory.SecretPassword {
 		http.Error(w, "X-Sim-Password is not the administrator's password", http.StatusForbidden)
@@ -62,7 +68,7 @@ func (s *Sim) order(body io.Reader) error {
 		s.faults.Clear()
 	}
 	if len(o.IMAP) > 0 {
-		if err := s.orderIMAP(o.IMAP); err != nil {
+		if err := s.faults.AddIMAP(o.IMAP...); err != nil {
 			return err
 		}
 	}

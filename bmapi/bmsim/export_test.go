@@ -16,7 +16,7 @@ func Version4(cfg Config) Config {
 
 // Deliver puts a message into a folder.
 func (s *Sim) Deliver(ctx context.Context, folderUID, message string, date time.Time, flags ...string) error {
-	store := s.view.(*mail.Store)
+	store := s.boxes.(*mail.Store)
 	d := store.NewDraft(int64(len(message)))
 	if _, err := d.Write([]byte(message)); err != nil {
 		return err
@@ -27,7 +27,7 @@ func (s *Sim) Deliver(ctx context.Context, folderUID, message string, date time.
 
 // Expunge expunges messages of a folder.
 func (s *Sim) Expunge(ctx context.Context, folderUID string, uids ...uint32) error {
-	return s.view.(*mail.Store).Expunge(ctx, folderUID, uids)
+	return s.boxes.(*mail.Store).Expunge(ctx, folderUID, uids)
 }
 
 // Admit is the proxy's decision.

@@ -2,10 +2,13 @@ package bmsim
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"bmsync/bmapi/bmsim/internal/endpoint"
 )
 
 // FaultKind says what goes wrong.
@@ -32,6 +35,31 @@ type Fault struct {
 	Skip   int           `json:"skip,omitempty"` // matching calls that are spared first
 }
 
+// IMAPFault is one thing that goes wrong in version 5's IMAP endpoint, at
+// commands that match. Its kinds are the constants below.
+type IMAPFault = endpoint.Fault
+
+// IMAPFaultKind says what goes wrong there.
+type IMAPFaultKind = endpoint.FaultKind
+
+// What can go wrong on the IMAP side. All but Bye, Silent, SlowIMAP and
+// UnknownError concern APPEND alone.
+const (
+	DropStored    = endpoint.DropStored    // stored, cut before the tagged OK
+	DropLost      = endpoint.DropLost      // cut, nothing stored
+	LateCommit    = endpoint.LateCommit    // Count messages received, cut, and stored after Delay
+	CutLiteral    = endpoint.CutLiteral    // cut when Bytes octets have come
+	Bye           = endpoint.Bye           // "* BYE" and cut
+	UnknownError  = endpoint.UnknownError  // "NO unknown error: …"
+	Silent        = endpoint.Silent        // no answer, nothing done
+	SlowIMAP      = endpoint.Slow          // Delay before the command
+	WrongUID      = endpoint.WrongUID      // APPENDUID names another UID
+	WrongSHA1     = endpoint.WrongSHA1     // the OK names another digest
+	Altered       = endpoint.Altered       // one octet stored wrongly
+	AlteredHidden = endpoint.AlteredHidden // the same, with the digest of what was sent
+	Lost          = endpoint.Lost          // OK, and nothing stored
+)
+
 type activeFault struct {
 	Fault
 	until time.Time
@@ -39,7 +67,8 @@ type activeFault struct {
 
 // Faults are switched while the simulator runs.
 type Faults struct {
-	now func() time.Time
+	now  func() time.Time
+	imap *endpoint.Faults // nil: a real Cyrus is there
 
 	mu   sync.Mutex
 	list []*activeFault
@@ -58,8 +87,20 @@ func (f *Faults) Add(faults ...Fault) {
 	}
 }
 
-// Clear switches all REST faults off.
+// AddIMAP switches faults of the IMAP endpoint on, or none of them if one can't
+// be.
+func (f *Faults) AddIMAP(faults ...IMAPFault) error {
+	if f.imap == nil {
+		return errors.New("version 4 has a real Cyrus: its IMAP side has no faults to set")
+	}
+	return f.imap.Add(faults...)
+}
+
+// Clear switches all faults off.
 func (f *Faults) Clear() {
+	if f.imap != nil {
+		f.imap.Clear()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.list = nil

@@ -298,3 +298,23 @@ func TestVersion4(t *testing.T) {
 	adm.refused("POST", path+bob+"/mgmt/_maintenance/repair", `{"opIdentifiers":[]}`, 500, "UNKNOWN")
 	adm.task("POST", path+bob+"/mgmt/_maintenance/check", `[]`)
 }
+
+func TestReplicationLag(t *testing.T) {
+	cfg := bmsim.Version4(config())
+	cfg.ReplicationLag = 300 * time.Millisecond
+	sim := start(t, cfg)
+	adm := admin(t, sim)
+	inbox, _ := fill(t, sim, adm)
+	count := func() int {
+		var n struct{ Total int }
+		adm.ok("POST", "/mail_items/"+inbox.UID+"/_count", `{}`, &n)
+		return n.Total
+	}
+	if n := count(); n != 0 {
+		t.Errorf("%d messages at once", n)
+	}
+	time.Sleep(cfg.ReplicationLag)
+	if n := count(); n != 6 {
+		t.Errorf("%d messages after the lag", n)
+	}
+}

@@ -31,16 +31,18 @@ type Login struct {
 
 // Append is one message that was stored over IMAP.
 type Append struct {
-	Who       string    `json:"who"` // login@domain uid
-	Box       string    `json:"box"` // entry uid
-	Folder    string    `json:"folder"`
-	UID       uint32    `json:"uid"`
-	Size      int64     `json:"size"`
-	SHA1      string    `json:"sha1"`
-	Flags     []string  `json:"flags,omitempty"`
-	Date      time.Time `json:"date"`
-	Late      bool      `json:"late,omitempty"`      // stored after its connection was cut
-	Withdrawn bool      `json:"withdrawn,omitempty"` // its answer was lost
+	Who         string        `json:"who"` // login@domain uid
+	Box         string        `json:"box"` // entry uid
+	Folder      string        `json:"folder"`
+	UIDValidity uint32        `json:"uidValidity"`
+	UID         uint32        `json:"uid"`
+	Size        int64         `json:"size"`
+	SHA1        string        `json:"sha1"` // of the octets stored
+	Flags       []string      `json:"flags,omitempty"`
+	Date        time.Time     `json:"date"`
+	Late        bool          `json:"late,omitempty"`       // stored after its connection was gone
+	Unanswered  bool          `json:"unanswered,omitempty"` // stored, and the answer withheld
+	Fault       IMAPFaultKind `json:"fault,omitempty"`      // what spoiled it
 }
 
 // Notice is a mail BlueMind would send to a person because rights changed.

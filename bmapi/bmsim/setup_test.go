@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,19 +55,25 @@ func start(t *testing.T, cfg bmsim.Config) *bmsim.Sim {
 // client speaks to the API as whoever has the key.
 type client struct {
 	t    *testing.T
-	sim  *bmsim.Sim
+	url  string
 	http *http.Client
 	key  string
 }
 
 func anonymous(t *testing.T, sim *bmsim.Sim) *client {
+	t.Helper()
+	return clientOf(t, sim.URL(), sim.CAPEM())
+}
+
+func clientOf(t *testing.T, url string, ca []byte) *client {
+	t.Helper()
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(sim.CAPEM()) {
+	if !pool.AppendCertsFromPEM(ca) {
 		t.Fatal("no authority")
 	}
 	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
 	t.Cleanup(tr.CloseIdleConnections)
-	return &client{t, sim, &http.Client{Transport: tr, Timeout: 20 * time.Second}, ""}
+	return &client{t, url, &http.Client{Transport: tr, Timeout: 20 * time.Second}, ""}
 }
 
 func (c *client) with(key string) *client {
@@ -90,13 +97,20 @@ func (a answer) fault() (f struct{ ErrorCode, ErrorType, Message, Code string })
 // raw sends a request as it stands; path goes out without being cleaned.
 func (c *client) raw(method, path string, body io.Reader, change func(*http.Request)) answer {
 	c.t.Helper()
-	req, err := http.NewRequestWithContext(c.t.Context(), method, c.sim.URL(), body)
+	a, err := c.send(method, path, body, change)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	p, q, _ := bytes.Cut([]byte(path), []byte("?"))
-	req.URL.Opaque = "/api" + string(p)
-	req.URL.RawQuery = string(q)
+	return a
+}
+
+func (c *client) send(method, path string, body io.Reader, change func(*http.Request)) (answer, error) {
+	req, err := http.NewRequestWithContext(c.t.Context(), method, c.url, body)
+	if err != nil {
+		return answer{}, err
+	}
+	p, q, _ := strings.Cut(path, "?")
+	req.URL.Opaque, req.URL.RawQuery = "/api"+p, q
 	req.Header.Set("Accept", "application/json")
 	if c.key != "" {
 		req.Header.Set("X-BM-ApiKey", c.key)
@@ -106,14 +120,18 @@ func (c *client) raw(method, path string, body io.Reader, change func(*http.Requ
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		c.t.Fatal(err)
+		return answer{}, err
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return answer{resp.StatusCode, resp.Header, string(b)}
+	return answer{resp.StatusCode, resp.Header, string(b)}, err
+}
+
+// try sends JSON and tells whether the answer was 200; it may be called from
+// other goroutines than the test's.
+func (c *client) try(method, path, body string) bool {
+	a, err := c.send(method, path, strings.NewReader(body), nil)
+	return err == nil && a.status == http.StatusOK
 }
 
 // do sends JSON: a string is JSON already, nil is no body.

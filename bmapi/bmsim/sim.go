@@ -56,8 +56,6 @@ type backend interface {
 	start(ctx context.Context, s *Sim) (addr string, err error)
 	// granted is told when the rights on a box have changed.
 	granted(ctx context.Context, s *Sim, e *directory.Entry, before []directory.ACE) error
-	// orders sets faults on the IMAP side.
-	orders(raw []byte) error
 	close() error
 }
 
@@ -82,6 +80,9 @@ func (s *Sim) start() error {
 	backendAddr, err := s.back.start(s.ctx, s)
 	if err != nil {
 		return err
+	}
+	if s.cfg.Version < 5 {
+		s.view = late(s.view, s.cfg.ReplicationLag, s.cfg.Now)
 	}
 	for _, d := range s.cfg.Domains {
 		if err := s.seed(d); err != nil {
@@ -253,7 +254,7 @@ func (s *Sim) CAPEM() []byte { return s.ca.pem }
 // Journal tells what clients did.
 func (s *Sim) Journal() *Journal { return s.journal }
 
-// Faults switches what goes wrong on the REST side.
+// Faults switches what goes wrong.
 func (s *Sim) Faults() *Faults { return s.faults }
 
 // State is the state of bm-core.
@@ -276,5 +277,3 @@ func (s *Sim) MessageSizeLimit() int64 { return s.sizeLimit.Load() }
 
 // SetMessageSizeLimit changes it, for logins from now on.
 func (s *Sim) SetMessageSizeLimit(n int64) { s.sizeLimit.Store(n) }
-
-func (s *Sim) orderIMAP(raw []byte) error { return s.back.orders(raw) }

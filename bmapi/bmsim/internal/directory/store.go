@@ -126,7 +126,9 @@ func (s *Store) load() error {
 		return err
 	}
 	for _, x := range sessions {
+		x.saved = x.Last
 		s.sessions[x.ID] = x
+		s.live(x.ID) // ends those that have been idle too long
 	}
 	return nil
 }
