@@ -14,6 +14,7 @@ import (
 type call struct {
 	sim     *Sim
 	req     *http.Request
+	path    string // raw, after /api
 	route   *route
 	params  map[string]string
 	query   url.Values

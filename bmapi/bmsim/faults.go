@@ -16,7 +16,8 @@ type FaultKind string
 
 // What can go wrong on the REST side.
 const (
-	Unavailable FaultKind = "unavailable" // HTTP 503, nothing done
+	Unavailable FaultKind = "unavailable" // HTTP Status, 503 if not set; nothing done
+	Failing     FaultKind = "failing"     // HTTP 500 with errorCode Code, SQL_ERROR if not set; nothing done
 	Late        FaultKind = "late"        // HTTP 504 after the call was executed
 	Slow        FaultKind = "slow"        // Delay before the call is executed
 	Hook        FaultKind = "hook"        // a box is made without its folders; the call says OK
@@ -32,7 +33,9 @@ type Fault struct {
 	Times  int           `json:"times,omitempty"`  // 0: no end
 	For    time.Duration `json:"for,omitempty"`    // nanoseconds since it was set; 0: no end
 	Delay  time.Duration `json:"delay,omitempty"`
-	Skip   int           `json:"skip,omitempty"` // matching calls that are spared first
+	Skip   int           `json:"skip,omitempty"`   // matching calls that are spared first
+	Status int           `json:"status,omitempty"` // of Unavailable
+	Code   string        `json:"code,omitempty"`   // of Failing
 }
 
 // IMAPFault is one thing that goes wrong in version 5's IMAP endpoint, at

@@ -25,6 +25,14 @@ func TestFaults(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 	})
+	t.Run("another status, and an error code", func(t *testing.T) {
+		sim.Faults().Add(bmsim.Fault{Kind: bmsim.Unavailable, Status: 502, Times: 1}, bmsim.Fault{Kind: bmsim.Failing, Times: 1})
+		if st := adm.do("GET", "/auth/ping", nil).status; st != 502 {
+			t.Error(st)
+		}
+		adm.refused("GET", "/auth/ping", nil, 500, "SQL_ERROR")
+		adm.ok("GET", "/auth/ping", nil, nil)
+	})
 	t.Run("late: executed all the same", func(t *testing.T) {
 		sim.Faults().Add(bmsim.Fault{Kind: bmsim.Late, Method: "PUT", Times: 1})
 		if a := adm.do("PUT", "/users/example.org/late", user("late", "")); a.status != 504 || strings.Contains(a.body, "errorCode") {

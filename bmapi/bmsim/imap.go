@@ -138,11 +138,9 @@ func (s *Sim) makeBox(c *call, e *directory.Entry) error {
 	if e.Kind == directory.KindGroup || !e.HasMailbox() {
 		return nil
 	}
-	if c != nil {
-		if _, ok := s.faults.take(Hook, c.req.Method, c.route.pattern); ok {
-			s.journal.add(Event{Note: "box of " + e.UID + " left without folders on purpose"})
-			return nil
-		}
+	if _, ok := s.faults.take(Hook, c.req.Method, c.path); ok {
+		s.journal.add(Event{Note: "box of " + e.UID + " left without folders on purpose"})
+		return nil
 	}
 	return s.settleBox(e)
 }

@@ -1,10 +1,13 @@
 package bmsim
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"bmsync/bmapi/bmsim/internal/directory"
 )
 
 // handler is what the HTTPS listener serves: nginx's part, the API under /api,
@@ -51,14 +54,20 @@ func (d discard) WriteHeader(int)             {}
 
 func (s *Sim) serve(w http.ResponseWriter, c *call, path string) (code int, errorCode string) {
 	method := c.req.Method
-	if _, ok := s.faults.take(Unavailable, method, path); ok {
-		return gateway(w, http.StatusServiceUnavailable)
+	c.path = path
+	if f, ok := s.faults.take(Unavailable, method, path); ok {
+		return gateway(w, cmp.Or(f.Status, http.StatusServiceUnavailable))
 	}
 	if f, ok := s.faults.take(Slow, method, path); ok && pause(c.req.Context(), f.Delay) != nil {
-		return 0, ""
+		panic(http.ErrAbortHandler) // returning would say 200
 	}
 	if err := c.readBody(); err != nil {
-		return 0, ""
+		panic(http.ErrAbortHandler)
+	}
+	if f, ok := s.faults.take(Failing, method, path); ok {
+		fault := directory.Faultf(cmp.Or(f.Code, "SQL_ERROR"), "failing on purpose")
+		writeFault(w, status(fault), fault)
+		return status(fault), fault.Code
 	}
 	if len(c.body) > bodyMax {
 		return gateway(w, http.StatusRequestEntityTooLarge)

@@ -105,7 +105,7 @@ func (t *tasks) get(id string) (*monitor, error) {
 
 // task starts a task whose faults can be switched.
 func (s *Sim) task(c *call, id string, work func(context.Context, *monitor) (string, error)) (any, error) {
-	method, path := c.req.Method, c.route.pattern
+	method, path := c.req.Method, c.path
 	ref, err := s.tasks.start(id, func(ctx context.Context, m *monitor) (string, error) {
 		if f, ok := s.faults.take(SlowTask, method, path); ok {
 			if err := pause(ctx, f.Delay); err != nil {
