@@ -180,10 +180,10 @@ func (s *Store) change(by, domainUID, uid, kind string, f func(*Entry) error) er
 		return err
 	}
 	n := *old
+	n.Meta = s.touched(old.Meta, by)
 	if err := f(&n); err != nil {
 		return err
 	}
-	n.Meta = s.touched(old.Meta, by)
 	return s.put(&n)
 }
 
