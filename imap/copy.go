@@ -16,7 +16,7 @@ type FolderState struct {
 	DstUIDValidity, DstUIDNext, DstExists uint32
 	DstModSeq                             uint64
 	DstMaxUID                             uint32 // highest UID we ever wrote
-	Rules                                 string // what the listing was judged by
+	Rules                                 string // what the listing was judged by; "": to be judged anew
 	Complete                              bool   // every listed message is settled
 }
 
@@ -135,6 +135,7 @@ type copier struct {
 
 	again    []Message // to be tried once more
 	lastTry  bool
+	later    bool            // a refusal is worth another try next time
 	bare     map[uint32]bool // to be sent without keywords, which the target refused
 	unplaced bool            // a message was stored and the server didn't say where
 }
@@ -445,9 +446,13 @@ func (c *copier) finish(ctx context.Context, from Status) (FolderState, error) {
 	if err != nil {
 		return c.state, err
 	}
+	rules := c.rulesKey()
+	if c.later {
+		rules = ""
+	}
 	return FolderState{
 		SrcUIDValidity: from.UIDValidity, SrcUIDNext: from.UIDNext, SrcExists: from.Messages, SrcModSeq: from.HighestModSeq,
 		DstUIDValidity: to.UIDValidity, DstUIDNext: to.UIDNext, DstExists: to.Messages, DstModSeq: to.HighestModSeq,
-		DstMaxUID: c.state.DstMaxUID, Rules: c.rulesKey(), Complete: len(open) == 0,
+		DstMaxUID: c.state.DstMaxUID, Rules: rules, Complete: len(open) == 0,
 	}, nil
 }

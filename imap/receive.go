@@ -149,6 +149,7 @@ func (w *writer) refused(m *spooled, err error) (o Outcome, again bool) {
 		return o, true
 	}
 	w.tally.Refused++
+	w.later = w.later || ownTrouble(err, m.size)
 	return o, false
 }
 

@@ -13,8 +13,9 @@ import (
 // batch is a few messages on their way: fetched together, begun in the ledger
 // together, in flight together.
 type batch struct {
-	msgs []*spooled
-	held int64 // octets taken from the budget
+	msgs    []*spooled
+	settled []Outcome // of messages that the source didn't deliver
+	held    int64     // octets taken from the budget
 }
 
 func (b *batch) close(budget *Budget) {
@@ -135,7 +136,7 @@ func (c *copier) fetch(ctx context.Context, list []Message, b *batch) error {
 	}
 	for _, m := range list {
 		if got[m.UID] == nil {
-			if err := c.fetchOne(ctx, m, got); err != nil {
+			if err := c.fetchOne(ctx, m, got, b); err != nil {
 				free(got)
 				return err
 			}
@@ -178,7 +179,7 @@ func refusal(err error) bool {
 
 // fetchOne asks for one message alone, twice, and settles it if the source
 // doesn't deliver it.
-func (c *copier) fetchOne(ctx context.Context, m Message, got map[uint32]*spooled) error {
+func (c *copier) fetchOne(ctx context.Context, m Message, got map[uint32]*spooled, b *batch) error {
 	var words error
 	for try := range 2 {
 		if try > 0 {
@@ -205,11 +206,9 @@ func (c *copier) fetchOne(ctx context.Context, m Message, got map[uint32]*spoole
 		if words != nil {
 			o.Reason = "fetch: " + serverWords(words)
 		}
-		c.tally.Refused++
-	} else {
-		c.tally.Vanished++
 	}
-	return c.ledger.Record(ctx, []Outcome{o})
+	b.settled = append(b.settled, o)
+	return nil
 }
 
 // serverWords gives what a server said, as it stands in the ledger.

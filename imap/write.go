@@ -101,7 +101,15 @@ func (w *writer) take(ctx context.Context, ready <-chan *batch) (b *batch, open 
 // transaction, and puts it on its way.
 func (w *writer) send(ctx context.Context, b *batch) error {
 	f := flight{batch: b, next: w.nextUID}
-	var settled []Outcome
+	settled := b.settled
+	for _, o := range settled {
+		if o.Fate == Refused {
+			w.tally.Refused++
+			w.later = true
+		} else {
+			w.tally.Vanished++
+		}
+	}
 	var intents []Intent
 	for _, m := range b.msgs {
 		if o, ok := w.settled(m); ok {

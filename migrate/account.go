@@ -114,7 +114,7 @@ func (w *accountWork) attempts(ctx context.Context) error {
 			return fmt.Errorf("given up after %d tries: %w", failed, err)
 		}
 		w.run.event(Event{Kind: EventRetry, Account: w.plan.Address, Reason: v.reason})
-		if err := w.run.pause(ctx, backOff(failed)); err != nil {
+		if err := w.run.pause(ctx, w.run.opts.BackOff(failed)); err != nil {
 			return err
 		}
 	}

@@ -200,22 +200,35 @@ func (p *Plan) at(offset int64) (*PlanAccount, error) {
 	if _, err := f.Seek(offset, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read plan: %w", err)
 	}
-	r := planReader{plan: &Plan{Path: p.Path}, sum: sha256.New(), line: 1, each: func(*PlanAccount, int) error { return nil }}
 	in := bufio.NewReaderSize(f, 64<<10)
 	var found *PlanAccount
 	for {
 		text, err := readLine(in)
+		if err == io.EOF && found != nil {
+			return found, nil
+		}
+		var kind struct {
+			Line string `json:"line"`
+		}
 		if err == nil {
-			err = r.take(text)
+			err = json.Unmarshal(text, &kind)
+		}
+		switch {
+		case err != nil:
+		case found == nil && kind.Line == "account":
+			found = &PlanAccount{}
+			err = json.Unmarshal(text, found)
+		case found != nil && kind.Line == "folder":
+			var folder PlanFolder
+			err = json.Unmarshal(text, &folder)
+			found.Folders = append(found.Folders, folder)
+		case found != nil:
+			return found, nil
+		default:
+			err = errors.New("no account begins here: the plan was replaced meanwhile")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read plan at %d: %w", offset, err)
-		}
-		if found == nil {
-			found = r.account
-		}
-		if r.account == nil || r.account != found {
-			return found, nil
+			return nil, fmt.Errorf("read plan %s at %d: %w", p.Path, offset, err)
 		}
 	}
 }

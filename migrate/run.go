@@ -38,7 +38,8 @@ type RunOptions struct {
 
 	SpoolDir    string
 	RetryDelays []time.Duration
-	Host        string // of this machine, for the run's name
+	BackOff     func(failed int) time.Duration // before new sessions; nil: a second, growing to a minute
+	Host        string                         // of this machine, for the run's name
 	PID         int
 	Events      func(Event) // may be called by several goroutines at once
 	Logger      *slog.Logger
@@ -122,6 +123,9 @@ func (o RunOptions) withDefaults() RunOptions {
 	}
 	if o.Events == nil {
 		o.Events = func(Event) {}
+	}
+	if o.BackOff == nil {
+		o.BackOff = backOff
 	}
 	if o.Host == "" {
 		o.Host, _ = os.Hostname() // "" names the run as well

@@ -1,0 +1,248 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"bmsync/bmapi"
+	"bmsync/imap"
+	"bmsync/state"
+)
+
+// DryRun says what Run would do: which objects it would create, which folders,
+// how many messages it would copy, also into objects that don't exist yet. It
+// makes no key, creates nobody and writes nothing, on any server or on disk.
+// Production may be looked at without a rehearsal.
+func DryRun(ctx context.Context, o RunOptions) (res RunResult, err error) {
+	o = o.withDefaults()
+	started := o.Now()
+	r := &runner{opts: o, log: o.Logger, recopy: map[string]bool{}}
+	if err := o.askedFor(); err != nil {
+		return res, err
+	}
+	if r.platform, err = openPlatform(ctx, o.Target, o.Logger); err != nil {
+		return res, err
+	}
+	defer r.platform.close(ctx)
+	if err := planFits(o.Plan, r.platform); err != nil {
+		return res, err
+	}
+	r.provision = &provisioner{p: r.platform, plan: o.Plan, sleep: r.pause}
+	store, err := state.OpenReadOnly(ctx, StatePath(o.StateDir, o.Target.Name))
+	switch {
+	case err == nil:
+		defer store.Close()
+		r.store = store
+		if id, err := store.Identity(ctx); err != nil {
+			return res, err
+		} else if id.Installation != r.platform.id {
+			return res, blocked("give the target another name in bmsync.yaml, or correct its url", "the state of target %s belongs to another BlueMind", o.Target.Name)
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return res, err
+	case o.Failed:
+		return res, fmt.Errorf("nothing was run on target %s yet: %w", o.Target.Name, err)
+	}
+	r.seatsOf()
+	res, err = r.dryAccounts(ctx)
+	res.Target, res.DryRun, res.Elapsed = o.Target.Name, true, o.Now().Sub(started)
+	return res, err
+}
+
+func (r *runner) dryAccounts(ctx context.Context) (RunResult, error) {
+	queue, err := r.selected(ctx)
+	res := RunResult{States: map[string]int{}, Accounts: len(queue)}
+	if err != nil {
+		return res, err
+	}
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(r.opts.Limits.Accounts)
+	for _, next := range queue {
+		g.Go(func() error {
+			a, err := r.opts.Plan.at(next.offset)
+			if err != nil {
+				return err
+			}
+			one := AccountResult{Address: a.Address, State: AccountComplete}
+			if err := r.dryAccount(ctx, a, &one); err != nil {
+				v := judge(err)
+				one.State, one.Reason, one.Mend = AccountPartial, v.reason, v.mend
+				if v.scope == accountHalt {
+					one.State = AccountBlocked
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			res.add(one)
+			r.event(Event{Kind: EventWould, Account: a.Address, Text: or2(one.Would, "do nothing"), Reason: one.Reason, Messages: one.Copied, Bytes: one.Bytes})
+			return nil
+		})
+	}
+	err = g.Wait()
+	res.Interrupted = r.stopped() || ctx.Err() != nil
+	return res, err
+}
+
+func (r *runner) dryAccount(ctx context.Context, a *PlanAccount, one *AccountResult) error {
+	e, err := r.provision.ensure(ctx, a, true)
+	if err != nil {
+		return err
+	}
+	var steps []string
+	if e.Would != "" {
+		steps = append(steps, e.Would)
+	}
+	have := map[string]bool{"INBOX": true, "Sent": true, "Trash": true, "Drafts": true, "Junk": true, "Outbox": true, "Templates": true}
+	if e.UID != "" {
+		list, err := r.platform.admin.Folders(ctx, e.Domain.UID, e.UID, true)
+		if err != nil && !errors.Is(err, bmapi.ErrNotFound) {
+			return fmt.Errorf("folders of %s: %w", e.Address, err)
+		}
+		for _, f := range list {
+			have[f.FullName] = have[f.FullName] || !f.Deleted
+		}
+	}
+	w := &dryWork{run: r, plan: a, limit: e.Limit, have: have}
+	if err := w.source(ctx); err != nil {
+		return err
+	}
+	if len(w.create) > 0 {
+		steps = append(steps, fmt.Sprintf("create %d folders", len(w.create)))
+	}
+	if w.messages > 0 {
+		steps = append(steps, fmt.Sprintf("copy %d messages, %s", w.messages, FormatSize(w.bytes)))
+	}
+	if w.flags > 0 {
+		steps = append(steps, fmt.Sprintf("change the flags of %d", w.flags))
+	}
+	if w.tooLarge > 0 {
+		steps = append(steps, fmt.Sprintf("refuse %d that are larger than %s", w.tooLarge, FormatSize(e.Limit)))
+	}
+	one.Copied, one.Bytes, one.Created = w.messages, w.bytes, strings.Contains(e.Would, "create user")
+	one.Would = strings.Join(steps, ", ")
+	return nil
+}
+
+// dryWork counts what lacks, folder by folder, from source, plan and ledger.
+type dryWork struct {
+	run             *runner
+	plan            *PlanAccount
+	limit           int64
+	have            map[string]bool
+	create          []string
+	messages, flags int
+	bytes           int64
+	tooLarge        int
+}
+
+func (w *dryWork) source(ctx context.Context) error {
+	release, err := w.run.seats(ctx, w.plan.Source)
+	if err != nil {
+		return err
+	}
+	defer release()
+	src, err := dialSource(ctx, w.run.opts.Sources[w.plan.Source], w.plan.SourceLogin, w.run.log)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	policy := w.run.opts.Plan.Header.Policy
+	if w.plan.Exception != nil {
+		policy = policy.With(*w.plan.Exception)
+	}
+	mapped, err := sourceFolders(ctx, src, policy)
+	if err != nil {
+		return err
+	}
+	rows, err := w.rows(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range mapped {
+		if i := slices.IndexFunc(w.plan.Folders, func(f PlanFolder) bool { return f.Source == m.Source }); i >= 0 {
+			m.Target, m.Rule = w.plan.Folders[i].Target, w.plan.Folders[i].Rule
+		}
+		if m.Rule != "" {
+			continue
+		}
+		w.parents(m.Target)
+		if err := w.folder(ctx, src, m, rows[m.Source], policy); err != nil {
+			return fmt.Errorf("folder %q: %w", m.Source, err)
+		}
+	}
+	return nil
+}
+
+func (w *dryWork) rows(ctx context.Context) (map[string]state.Folder, error) {
+	rows := map[string]state.Folder{}
+	if w.run.store == nil {
+		return rows, nil
+	}
+	a := w.plan
+	account, err := w.run.store.FindAccount(ctx, state.Account{Source: a.Source, SourceLogin: a.SourceLogin, SourceFolder: a.SourceFolder,
+		Address: w.run.opts.Target.Address(a.Address), Kind: a.Kind})
+	if errors.Is(err, state.ErrNotFound) {
+		return rows, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	folders, err := w.run.store.Folders(ctx, account.ID)
+	for _, f := range folders {
+		rows[f.Source] = f
+	}
+	return rows, err
+}
+
+func (w *dryWork) parents(target string) {
+	levels := strings.Split(target, "/")
+	for i := range levels {
+		path := strings.Join(levels[:i+1], "/")
+		if !w.have[path] {
+			w.have[path] = true
+			w.create = append(w.create, path)
+		}
+	}
+}
+
+func (w *dryWork) folder(ctx context.Context, src *imap.Source, m Mapped, row state.Folder, policy Policy) error {
+	st, err := src.Examine(ctx, m.Source)
+	if err != nil || st.Messages == 0 {
+		return err
+	}
+	var known []imap.Known
+	if row.ID != 0 {
+		for k, err := range w.run.store.Messages(ctx, row.ID, st.UIDValidity) {
+			if err != nil {
+				return err
+			}
+			known = append(known, knownOf(k))
+		}
+	}
+	var listed []imap.Message
+	if err := src.Messages(ctx, 1, 0, func(m imap.Message) error { listed = append(listed, m); return nil }); err != nil {
+		return err
+	}
+	slices.SortFunc(listed, func(a, b imap.Message) int { return int(int64(a.UID) - int64(b.UID)) })
+	d := imap.Compare(listed, known, imap.Rules{CopyDeleted: policy.Messages.Deleted == Copy,
+		DropKeywords: policy.Flags.Keywords == DropKeywords, MaxSize: w.limit, RetryRefused: w.run.opts.RetryRefused})
+	w.messages += len(d.Copy)
+	for _, m := range d.Copy {
+		w.bytes += max(m.Size, 0)
+	}
+	w.flags += len(d.Flags)
+	for _, o := range d.Settle {
+		if o.Fate == imap.Refused {
+			w.tooLarge++
+		}
+	}
+	return nil
+}
