@@ -2,10 +2,12 @@ package endpoint_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -314,6 +316,40 @@ func TestLargeLiteralArrivesUnchanged(t *testing.T) {
 		t.Fatalf("other octets (%v)", err)
 	}
 	c.play("S: )\nS~ c OK .*")
+}
+
+// A message on its way in or out passes through, whatever its size.
+func TestLargeMessageNeedsLittleMemory(t *testing.T) {
+	const size = 48 << 20
+	r := startIn(t, t.TempDir(), mail.Options{}, func(c *endpoint.Config) {
+		auth := c.Auth
+		c.Auth = func(ctx context.Context, login, secret string) (endpoint.Login, error) {
+			l, err := auth(ctx, login, secret)
+			l.MaxLiteral = size
+			return l, err
+		}
+	})
+	c := r.login("alice")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	chunk := bytes.Repeat([]byte("0123456789abc\r\n\n"), 4<<10)
+	c.play(fmt.Sprintf("C: a APPEND INBOX () {%d}\nS: + OK", size))
+	for range size / len(chunk) {
+		if _, err := c.Write(chunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.play("C:\nS~ a OK .*")
+	c.open("INBOX")
+	c.play(fmt.Sprintf("C: b UID FETCH 1 BODY.PEEK[]\nS: * 1 FETCH (UID 1 BODY[] {%d}", size))
+	if _, err := io.CopyN(io.Discard, c.in, size); err != nil {
+		t.Fatal(err)
+	}
+	c.play("S: )\nS~ b OK .*")
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 8<<20 {
+		t.Errorf("%d octets were allocated for %d", grown, size)
+	}
 }
 
 func TestJournalTellsOfAppends(t *testing.T) {

@@ -111,3 +111,20 @@ func BenchmarkPipelinedAppend(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkFetchList(b *testing.B) {
+	const messages = 20_000
+	r := start(b, mail.Options{}, func(c *endpoint.Config) { c.Journal = nil })
+	for i := range messages {
+		r.add(alice, "INBOX", message(i), when, `\Seen`)
+	}
+	c := r.login("alice")
+	c.SetDeadline(time.Now().Add(time.Hour))
+	c.open("INBOX")
+	for b.Loop() {
+		c.send("a UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE)\r\n")
+		for !strings.HasPrefix(c.line(), "a OK") {
+		}
+	}
+	b.ReportMetric(float64(messages*b.N)/b.Elapsed().Seconds(), "messages/s")
+}

@@ -290,7 +290,7 @@ func (s *session) sendMessage(uid uint32, parts []part) error {
 		}
 		pieces = append(pieces, p)
 	}
-	s.out.item(func(w *bufio.Writer) error {
+	s.out.write(func(w *bufio.Writer) error {
 		fmt.Fprintf(w, "* %d FETCH (UID %d", s.sel.sequence(uid), uid)
 		for i, p := range pieces {
 			if !p.known {

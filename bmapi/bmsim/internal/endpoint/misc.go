@@ -249,6 +249,7 @@ func (s *session) idleUpdate(ctx context.Context) {
 	if err == nil {
 		s.send(news)
 		err = s.sendChanged(before)
+		s.out.flush()
 	}
 	if err != nil {
 		s.out.line("%s NO unknown error: %s", s.idleTag, oneLine(err.Error()))

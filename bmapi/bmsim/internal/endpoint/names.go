@@ -127,7 +127,7 @@ func (a *account) target(ctx context.Context, name string) (box mail.Box, fullNa
 	}
 	parent, err := a.srv.Store.FolderByName(box, replicaName(parentFull))
 	if err != nil {
-		return box, "", false, nil //nolint:nilerr // a parent that is missing looks like a name that exists
+		return box, "", false, nil // no error: a parent that is missing looks like a name that exists
 	}
 	if strings.HasPrefix(name, a.sharedPrefix()) {
 		return box, parent.FullName + name[strings.LastIndexByte(name, '/'):], true, nil

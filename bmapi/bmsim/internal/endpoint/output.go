@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -32,26 +31,31 @@ func (o *output) silence() {
 	o.mute = true
 }
 
-// line sends a line. Whether it arrives is for the reader to find out.
+// line sends a line, and what was kept before it. Whether it arrives is for the
+// reader to find out.
 func (o *output) line(format string, args ...any) {
-	o.item(func(w *bufio.Writer) error {
+	o.write(func(w *bufio.Writer) error {
 		fmt.Fprintf(w, format+"\r\n", args...)
-		return nil
+		return w.Flush()
 	})
 }
 
-// item sends something whole. When it fails half-way the connection is lost.
-func (o *output) item(write func(w *bufio.Writer) error) {
+// write keeps something whole to be sent: a line or flush must follow. When it
+// fails half-way the connection is lost.
+func (o *output) write(write func(w *bufio.Writer) error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.mute {
 		return
 	}
 	o.last = time.Now()
-	if err := errors.Join(write(o.w), o.w.Flush()); err != nil {
+	if err := write(o.w); err != nil {
 		o.conn.Close()
 	}
 }
+
+// flush sends what was kept.
+func (o *output) flush() { o.write(func(w *bufio.Writer) error { return w.Flush() }) }
 
 func (o *output) wroteSince(t time.Time) bool {
 	o.mu.Lock()

@@ -17,6 +17,9 @@ const (
 	lineLimit = 8 << 20
 	// textLimit is how much of a literal that isn't a message is looked at.
 	textLimit = 64 << 10
+	// messageLimit is the largest message that can be allowed; before login, when
+	// nothing is refused, more than that is dropped.
+	messageLimit = 100 << 20
 	// atomLimit is the literal BlueMind puts into the text of a command.
 	atomLimit = 256
 )
@@ -181,10 +184,11 @@ func (s *session) readLiteral(c *command, size int64) (literal, error) {
 	var l literal
 	var to io.Writer = &capped{to: &l.text, left: textLimit}
 	wanted := size
-	if strings.HasPrefix(c.head, "append ") && s.acct.Load() != nil {
+	if strings.HasPrefix(c.head, "append ") && size <= messageLimit {
 		l.draft = s.srv.Store.NewDraft(size)
 		to = l.draft
-		folder, _ := appendFolder(c.text[min(len(c.tag)+1, len(c.text)):])
+		wire, _ := appendFolder(c.text[min(len(c.tag)+1, len(c.text)):])
+		folder, _ := mail.DecodeUTF7(wire)
 		if f, ok := s.strike(verbAppend, folder, CutLiteral); ok {
 			wanted = min(size, f.Bytes)
 		}

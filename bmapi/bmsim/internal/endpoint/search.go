@@ -54,8 +54,7 @@ func (s *session) search(tag, query string, byUID bool) error {
 	uids, err := s.find(query)
 	if _, wrong := err.(searchError); wrong {
 		if !byUID {
-			tag = strings.TrimSuffix(tag, " ") // and no space after it, either
-			s.out.line("%sBAD Invalid Search criteria", tag)
+			s.out.line("%sBAD Invalid Search criteria", tag) // without a space
 			return nil
 		}
 		s.out.line("%s BAD Invalid Search criteria", tag)

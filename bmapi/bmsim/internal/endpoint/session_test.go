@@ -81,6 +81,10 @@ func TestBeforeLogin(t *testing.T) {
 			S: a BAD broken payload without 3 parts
 			C: b NOOP
 			S: b OK Completed`,
+		"an append that came with the login": `
+			C> a LOGIN alice@example.org "secret"\r\nb APPEND INBOX () {5+}\r\nhello\r\n
+			S~ a OK .*
+			S: b OK [APPENDUID 1 1] APPEND completed aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d`,
 		"what needs a login": `
 			C: a SELECT INBOX
 			S~ a BAD Cannot invoke .*
@@ -146,6 +150,7 @@ func TestRefusalWaits(t *testing.T) {
 }
 
 func TestCoreThatIsNotRunningDoesNotGreet(t *testing.T) {
+	t.Parallel()
 	r := start(t, mail.Options{}, func(c *endpoint.Config) { c.Ready = func() bool { return false } })
 	r.dial().play("S.")
 }

@@ -41,7 +41,13 @@ type rig struct {
 
 func start(t testing.TB, opts mail.Options, change func(*endpoint.Config)) *rig {
 	t.Helper()
-	store, err := mail.Open("", opts)
+	return startIn(t, "", opts, change)
+}
+
+// startIn is start with the store in a folder.
+func startIn(t testing.TB, dir string, opts mail.Options, change func(*endpoint.Config)) *rig {
+	t.Helper()
+	store, err := mail.Open(dir, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
