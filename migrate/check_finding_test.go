@@ -1,0 +1,43 @@
+package migrate
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestFindingsNameTheFirstAccounts(t *testing.T) {
+	f := newFindings()
+	for row := 99; row >= 0; row-- { // workers finish in any order
+		f.account(checkBlank, Blocker, "not empty", "", member{row: row, address: string(rune('0'+row/10)) + string(rune('0'+row%10))})
+	}
+	f.account(checkAPI, Ok, "fine", "", member{row: 1, address: "x"})
+	got := f.list()
+	if len(got) != 2 || got[0].Count != 1 || got[0].Accounts != nil {
+		t.Fatalf("%+v", got)
+	}
+	if a := got[1].Accounts; got[1].Count != 100 || len(a) != 20 || a[0] != "00" || a[19] != "19" || !slices.IsSorted(a) {
+		t.Errorf("%+v", got[1])
+	}
+	if got[1].Notes != nil {
+		t.Error("empty notes are kept")
+	}
+}
+
+func TestEveryCheckRuleHasAName(t *testing.T) {
+	for r := checkAPI; r <= checkSource; r++ {
+		if _, name := r.table(); name == "" {
+			t.Errorf("rule %d has no name", r)
+		}
+	}
+}
+
+func TestAboutRoundsUp(t *testing.T) {
+	for n, want := range map[int64]string{
+		0: "0 bytes", 1023: "1023 bytes", 1024: "1.0 KB", 1025: "1.1 KB", 10_000_000: "9.6 MB", 100 << 20: "100.0 MB",
+		1<<30 - 1: "1024.0 MB", 5 << 30: "5.0 GB", 3 << 40: "3.0 TB",
+	} {
+		if got := about(n); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}
