@@ -526,3 +526,37 @@ func TestCopyUndelivered(t *testing.T) {
 		t.Errorf("%d messages arrived, want the 10 others", p.to.Len())
 	}
 }
+
+// TestCopyDates is case C23: odd dates arrive as they are, where the target can
+// hold them.
+func TestCopyDates(t *testing.T) {
+	p := newPair(t)
+	india := time.FixedZone("", 5*3600+1800)
+	dates := []time.Time{
+		time.Date(1970, 1, 1, 0, 0, 1, 0, time.UTC), time.Date(2099, 12, 31, 23, 59, 59, 0, india), time.Date(2005, 3, 4, 1, 2, 3, 0, india),
+		time.Date(2040, 1, 2, 3, 4, 5, 0, time.FixedZone("", -9*3600)), time.Date(1969, 7, 20, 20, 17, 40, 0, time.UTC),
+	}
+	for i, d := range dates {
+		p.from.Append(imaptest.Message{Body: letter(i, ""), InternalDate: d})
+	}
+	wrapped := p.from.Append(imaptest.Message{Body: letter(50, ""), InternalDate: time.Unix(-14182940, 0).Add(1 << 32 * time.Second).UTC()})
+	received := p.from.Append(imaptest.Message{Odd: imaptest.Odd{DateText: "00-Jan-0000 00:00:00 +0000"},
+		Body: []byte("Received: by x; Tue, 5 Mar 2002 10:11:12 +0100\r\nReceived: by y; Mon, 4 Mar 2002 01:01:01 +0000\r\nDate: Mon, 4 Mar 2002 00:00:00 +0000\r\n\r\nx\r\n")})
+	p.mustCopy()
+	got := p.to.Messages()
+	for i, d := range dates {
+		if !got[i].InternalDate.Equal(d) {
+			t.Errorf("%v arrived as %v", d, got[i].InternalDate)
+		}
+		_, want := d.Zone()
+		if _, zone := got[i].InternalDate.Zone(); zone != want {
+			t.Errorf("zone %d arrived as %d", want, zone)
+		}
+	}
+	if d := got[5].InternalDate; d.Year() != 1969 || p.ledger.rows[wrapped].Note == "" {
+		t.Errorf("a wrapped 1969 arrived as %v, noted as %q", d, p.ledger.rows[wrapped].Note)
+	}
+	if d := got[6].InternalDate; d.Unix() != time.Date(2002, 3, 5, 9, 11, 12, 0, time.UTC).Unix() || p.ledger.rows[received].Note == "" {
+		t.Errorf("a message without a date arrived as of %v, noted as %q", d, p.ledger.rows[received].Note)
+	}
+}

@@ -67,7 +67,7 @@ func (c *copier) judge(ctx context.Context, claims []Claim, shown map[uint32]Mes
 		if c.dateLost(cl, m) {
 			undated++
 		} else if !sameDate(cl.InternalDate, m.InternalDate) {
-			notes[cl.SrcUID] = join(notes[cl.SrcUID], "the target dates it "+m.InternalDate.Format(time.RFC3339)+", as it does an identical message")
+			notes[cl.SrcUID] = join(notes[cl.SrcUID], "the target dates it "+m.InternalDate.Format(time.RFC3339)+" (as an identical message, or as it can)")
 		}
 		if note := c.flagsLost(cl, m); note != "" {
 			notes[cl.SrcUID] = join(notes[cl.SrcUID], note)

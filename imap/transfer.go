@@ -16,6 +16,7 @@ type batch struct {
 	msgs    []*spooled
 	settled []Outcome // of messages that the source didn't deliver
 	held    int64     // octets taken from the budget
+	flights int       // that still need its messages
 }
 
 func (b *batch) close(budget *Budget) {

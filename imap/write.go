@@ -16,7 +16,7 @@ const maxFlight = 2
 
 // flight is what one Send put on its way.
 type flight struct {
-	batch *batch // whose last flight this is; nil otherwise
+	batch *batch // whose messages these are; nil: somebody else gives them back
 	msgs  []*spooled
 	next  uint32 // the target's UIDNEXT, as far as known, when it was begun
 }
@@ -138,9 +138,13 @@ func (w *writer) send(ctx context.Context, b *batch) error {
 		w.done(f)
 		return err
 	}
-	for _, part := range w.parts(f) {
+	parts := w.parts(f)
+	for i, part := range parts {
 		w.flights = append(w.flights, part)
 		if err := w.out.Send(ctx, w.appends(part.msgs)); err != nil {
+			for _, unsent := range parts[i+1:] {
+				w.done(unsent)
+			}
 			// What has arrived of it is told by Receive, as far as it goes.
 			return errors.Join(fmt.Errorf("append to %q: %w", w.opts.Target, err), w.drain(ctx))
 		}
@@ -162,9 +166,12 @@ func (w *writer) drain(ctx context.Context) error {
 	return nil
 }
 
-// done gives back what a flight held.
+// done gives back what a batch held, with the last of its flights.
 func (w *writer) done(f flight) {
-	if f.batch != nil {
+	if f.batch == nil {
+		return
+	}
+	if f.batch.flights--; f.batch.flights <= 0 {
 		f.batch.close(w.opts.Budget)
 	}
 }
@@ -182,29 +189,36 @@ func (w *writer) open(ctx context.Context) (err error) {
 // servers are known to refuse goes alone, since one refusal is for all.
 func (w *writer) parts(f flight) []flight {
 	if !w.out.Multi() {
+		f.batch.flights = 1
 		return []flight{f}
 	}
 	var plain []*spooled
 	var alone []flight
 	for _, m := range f.msgs {
 		if m.suspect || oddDate(m.InternalDate) {
-			alone = append(alone, flight{msgs: []*spooled{m}, next: f.next})
+			alone = append(alone, flight{batch: f.batch, msgs: []*spooled{m}, next: f.next})
 		} else {
 			plain = append(plain, m)
 		}
 	}
 	var parts []flight
 	if len(plain) > 0 {
-		parts = append(parts, flight{msgs: plain, next: f.next})
+		parts = append(parts, flight{batch: f.batch, msgs: plain, next: f.next})
 	}
 	parts = append(parts, alone...)
-	parts[len(parts)-1].batch = f.batch
+	f.batch.flights = len(parts)
 	return parts
 }
 
 // oddDate is outside of what a 32-bit time can say: Cyrus refuses the one and
 // wraps the other.
 func oddDate(t time.Time) bool { return t.Unix() <= 0 || t.Unix() >= 1<<32 }
+
+// wrapped recognises dates before 1970 that a source keeps in 32 bits without a
+// sign: Dovecot serves 1969 as 2105 once its index has the message.
+func wrapped(t time.Time) bool {
+	return t.Unix() >= time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC).Unix() && t.Unix() < 1<<32
+}
 
 func (w *writer) appends(msgs []*spooled) []Append {
 	out := make([]Append, len(msgs))
@@ -242,8 +256,11 @@ func (w *writer) outcome(m *spooled) Outcome {
 // usableDate gives the date to append with: INTERNALDATE, or, where the source
 // has none that can be read, the newest Received header's, or Date's.
 func usableDate(m *spooled) (time.Time, string) {
-	if !m.InternalDate.IsZero() {
-		return m.InternalDate, m.note
+	if when := m.InternalDate; wrapped(when) {
+		past := when.Add(-(1 << 32) * time.Second)
+		return past, "INTERNALDATE " + when.Format(time.RFC3339) + " taken for " + past.Format(time.RFC3339) + ", which 32 bits can't hold"
+	} else if !when.IsZero() {
+		return when, m.note
 	}
 	headers, _ := mail.ReadMessage(bytes.NewReader(append(m.header(), "\r\n"...))) // nil where unreadable
 	if headers != nil {

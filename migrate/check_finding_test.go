@@ -41,3 +41,15 @@ func TestAboutRoundsUp(t *testing.T) {
 		}
 	}
 }
+
+func TestBreakerTripsAtFailuresInARow(t *testing.T) {
+	b := breaker{limit: 3}
+	for _, failed := range []bool{true, true, false, true, true} {
+		if b.note(failed); b.tripped() {
+			t.Fatal("tripped though one succeeded between")
+		}
+	}
+	if b.note(true); !b.tripped() {
+		t.Error("not tripped by three in a row")
+	}
+}

@@ -336,3 +336,34 @@ func TestCheckGivesUpASourceThatRefusesAll(t *testing.T) {
 	res = one(func(s *migrate.Source) { s.Server.TLS = w.opts.Target.TLS })
 	fires(t, res, "source login", migrate.Blocker, "certificate isn't trusted", "n0@"+domain, "n1@"+domain, "n2@"+domain)
 }
+
+func TestCheckPassesNothingThatItCouldNotAsk(t *testing.T) {
+	tests := []struct {
+		path, name string
+		s          migrate.Severity
+		text       string
+		accounts   []string
+	}{
+		{"/_byemail", "mailbox", migrate.Blocker, "could not be looked at", []string{"ada@" + domain, "bob@" + domain}},
+		{"/directory/", "mailbox", migrate.Blocker, "could not be looked at", []string{"bob@" + domain}},
+		{"/_byname", "mailbox", migrate.Blocker, "could not be looked at", []string{"bob@" + domain}},
+		{"/_config", "mailbox", migrate.Blocker, "could not be looked at", []string{"ada@" + domain}},
+		{"/_quota", "quota", migrate.Warning, "doesn't say how full", []string{"ada@" + domain}},
+		{"/mail_folders_container/", "mailbox", migrate.Blocker, "could not be looked at", []string{"ada@" + domain}},
+		{"/domains/_lookup", "domain", migrate.Blocker, "could not be looked for", nil},
+		{"/domains/global.virt", "administrator", migrate.Blocker, "could not be identified", nil},
+		{"/auth/login", "administrator", migrate.Blocker, "login of admin0@global.virt", nil},
+		{"/system/installation/state", "running", migrate.Blocker, "could not be asked", nil},
+		{"/system/installation/_infos", "target", migrate.Blocker, "FAILURE", nil},
+	}
+	w := newWorld(t, with(bmsim.User{Login: "ada", QuotaKiB: 1 << 20}), "ada", "bob")
+	w.plan()
+	for _, tt := range tests {
+		t.Run(tt.path, func(t *testing.T) {
+			defer w.sim.Faults().Clear()
+			w.sim.Faults().Add(bmsim.Fault{Kind: bmsim.Failing, Code: "FAILURE", Path: tt.path})
+			fires(t, w.check(), tt.name, tt.s, tt.text, tt.accounts...)
+		})
+	}
+	silent(t, w.check(), everyRule...)
+}

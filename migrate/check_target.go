@@ -82,7 +82,7 @@ func (c *checkup) trusted() {
 	case err != nil || u.Scheme != "https":
 		c.found.add(checkCertificate, Warning, "the API is not reached by https: the administrator's secret travels in clear text", "write https:// in url of target "+c.Target.Name)
 	case slices.Contains(c.Target.Insecure, u.Hostname()):
-		c.found.add(checkCertificate, Warning, "the certificate of "+u.Hostname()+" isn't checked (insecure_skip_verify)", "name its authority as ca_file instead")
+		c.unchecked(u.Hostname())
 	default:
 		c.found.add(checkCertificate, Ok, "valid for "+u.Hostname(), "")
 	}
@@ -132,7 +132,11 @@ func (c *checkup) enter(ctx context.Context) bool {
 	}
 	p.admin = session.WithRenew(t.AdminSecret)
 	if p.id, err = p.admin.Identity(ctx); err != nil {
-		c.found.add(checkAdmin, Blocker, fmt.Sprintf("%s has not the rights that provisioning needs: %v", t.Admin, err), "use admin0@global.virt")
+		text, mend := fmt.Sprintf("the installation could not be identified: %v", err), "run bmsync check again"
+		if errors.Is(err, bmapi.ErrPermission) {
+			text, mend = t.Admin+" has not the rights that provisioning needs", "write admin: admin0@global.virt under target "+t.Name+" in bmsync.yaml"
+		}
+		c.found.add(checkAdmin, Blocker, text, mend)
 		p.close(ctx)
 		return false
 	}
@@ -168,7 +172,7 @@ func (c *checkup) openState(ctx context.Context) {
 	case err != nil:
 		c.found.add(checkState, Blocker, err.Error(), "put back the state file of earlier runs, or take this one away")
 		return
-	case id.Installation != c.platform.id || id.Version != c.platform.version.Major || id.Rehearsal != c.Target.Rehearsal:
+	case id.Target != c.Target.Name || id.Installation != c.platform.id || id.Version != c.platform.version.Major || id.Rehearsal != c.Target.Rehearsal:
 		c.found.add(checkState, Blocker, path+" belongs to another target: another installation, version, or kind (rehearsal or not)",
 			"give the target another name in bmsync.yaml, or correct its url")
 		store.Close() // nothing in it is of use here
@@ -191,6 +195,13 @@ func (c *checkup) greeting(ctx context.Context) {
 	default:
 		c.found.add(checkRunning, Ok, "IMAP at "+addr+" greets", "")
 	}
+	if host, _, splitErr := net.SplitHostPort(addr); splitErr == nil && slices.Contains(c.Target.Insecure, host) {
+		c.unchecked(host)
+	}
+}
+
+func (c *checkup) unchecked(host string) {
+	c.found.add(checkCertificate, Warning, "the certificate of "+host+" isn't checked (insecure_skip_verify)", "name its authority as ca_file instead")
 }
 
 // greetingSize bounds the line that a server begins with.

@@ -243,6 +243,9 @@ func (m *mapper) target(n, parent *folderNode) (path, reason string) {
 	} else if parent != nil && parent.base != strings.Join(parent.levels, "/") {
 		reason = "follows its parent"
 	}
+	if safe := decodedTwice(path, m.policy.TargetVersion); safe != path {
+		path, reason = safe, "BlueMind 5 would read part of the name as modified UTF-7"
+	}
 	if wireLen(path) > maxPathOctets {
 		path, reason = cutLevel(strings.ReplaceAll(path, "/", "_"), maxLevelOctets), "name too long for the target"
 	}

@@ -76,6 +76,17 @@ func sanitizeLevel(level string, v TargetVersion) string {
 	return cutLevel(out, maxLevelOctets)
 }
 
+// decodedTwice takes out what BlueMind 5 would decode once more: it does so
+// with every path that is all ASCII, and takes "&", letters and "-" for a run
+// of modified UTF-7. Other names with "&" it keeps.
+func decodedTwice(path string, v TargetVersion) string {
+	i := strings.IndexByte(path, '&')
+	if v == Target4 || i < 0 || !strings.Contains(path[i:], "-") || strings.ContainsFunc(path, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return path
+	}
+	return strings.ReplaceAll(path, "&", "+")
+}
+
 // cutLevel shortens a level to a number of octets on the wire, ending it in
 // part of its digest so that two long names stay two.
 func cutLevel(level string, max int) string {

@@ -18,6 +18,7 @@ import (
 	"bmsync/imap"
 	"bmsync/imap/imaptest"
 	"bmsync/migrate"
+	"bmsync/state"
 )
 
 const (
@@ -34,14 +35,16 @@ type world struct {
 	opts   migrate.RunOptions
 	rows   []migrate.Row
 	policy migrate.Policy
-	events []migrate.Event
+	domain string
+
+	unrefused bool // same leaves out what the ledger says was refused
 }
 
 // newWorld starts a source with the named users and a BlueMind 5 to rehearse
 // on.
 func newWorld(t *testing.T, conf bmsim.Config, users ...string) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), policy: migrate.DefaultPolicy()}
+	w := &world{t: t, dir: t.TempDir(), policy: migrate.DefaultPolicy(), domain: domain}
 	var err error
 	if w.source, err = imaptest.NewServer(imaptest.Options{}); err != nil {
 		t.Fatal(err)
@@ -246,6 +249,9 @@ func (w *world) same(target migrate.Target) {
 			for _, i := range src[name] {
 				often[i.SHA256]++
 			}
+			if w.unrefused {
+				src[name] = w.withoutRefused(row.Address, name, src[name])
+			}
 		}
 		sources[row.Address] = src
 	}
@@ -260,7 +266,9 @@ func (w *world) same(target migrate.Target) {
 	}
 	for _, row := range w.rows {
 		src, dst := sources[row.Address], w.read(target, row.Address)
-		maps.DeleteFunc(dst, func(name string, items []labtest.Item) bool { return len(items) == 0 && !used(w.mapping(row.Address), name) })
+		maps.DeleteFunc(dst, func(name string, items []labtest.Item) bool {
+			return len(items) == 0 && !used(w.mapping(row.Address), name)
+		})
 		undated(src)
 		undated(dst)
 		for _, d := range labtest.Compare(src, dst, w.mapping(row.Address)) {
@@ -281,4 +289,47 @@ func used(mapping map[string]string, target string) bool {
 func message(n int) imaptest.Message {
 	return imaptest.Message{Body: fmt.Appendf(nil, "From: a@x.test\r\nMessage-ID: <%d@x.test>\r\nSubject: letter %d\r\n\r\n%s\r\n", n, n, strings.Repeat("word ", n%50)),
 		InternalDate: time.Date(2010, 1, 1, 0, 0, n, 0, time.FixedZone("", 7200))}
+}
+
+// refusals gives the refused messages of the state: address and folder → UIDs,
+// and all the words that were said.
+func (w *world) refusals() (uids map[string][]uint32, words []string) {
+	w.t.Helper()
+	s, err := state.OpenReadOnly(w.t.Context(), migrate.StatePath(w.opts.StateDir, w.opts.Target.Name))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer s.Close()
+	uids = map[string][]uint32{}
+	for a, err := range s.Accounts(w.t.Context()) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		folders, err := s.Folders(w.t.Context(), a.ID)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, f := range folders {
+			for m, err := range s.Messages(w.t.Context(), f.ID, 0) {
+				if err != nil {
+					w.t.Fatal(err)
+				}
+				if m.State == state.Refused {
+					uids[a.Address+" "+f.Source] = append(uids[a.Address+" "+f.Source], m.SrcUID)
+					words = append(words, m.Reason)
+				}
+			}
+		}
+	}
+	return uids, words
+}
+
+func (w *world) refused() []string {
+	_, words := w.refusals()
+	return words
+}
+
+func (w *world) withoutRefused(address, folder string, items []labtest.Item) []labtest.Item {
+	uids, _ := w.refusals()
+	return slices.DeleteFunc(items, func(i labtest.Item) bool { return slices.Contains(uids[address+" "+folder], i.UID) })
 }
