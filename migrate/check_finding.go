@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -173,19 +172,4 @@ func (f *findings) list() []Finding {
 		out = append(out, one)
 	}
 	return out
-}
-
-// about writes a size for people, rounded up to a tenth. FormatSize is exact,
-// and unreadable where a size isn't round.
-func about(n int64) string {
-	for _, u := range []struct {
-		name  string
-		shift uint
-	}{{"TB", 40}, {"GB", 30}, {"MB", 20}, {"KB", 10}} {
-		if n >= 1<<u.shift {
-			tenths := (n>>u.shift)*10 + ((n&(1<<u.shift-1))*10+1<<u.shift-1)>>u.shift
-			return fmt.Sprintf("%d.%d %s", tenths/10, tenths%10, u.name)
-		}
-	}
-	return fmt.Sprintf("%d bytes", n)
 }

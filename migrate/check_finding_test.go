@@ -36,7 +36,7 @@ func TestAboutRoundsUp(t *testing.T) {
 		0: "0 bytes", 1023: "1023 bytes", 1024: "1.0 KB", 1025: "1.1 KB", 10_000_000: "9.6 MB", 100 << 20: "100.0 MB",
 		1<<30 - 1: "1024.0 MB", 5 << 30: "5.0 GB", 3 << 40: "3.0 TB",
 	} {
-		if got := about(n); got != want {
+		if got := AboutSize(n); got != want {
 			t.Errorf("%d: %q, want %q", n, got, want)
 		}
 	}

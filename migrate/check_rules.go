@@ -118,7 +118,7 @@ func (a *accountCheck) newcomer() {
 	switch {
 	case a.domain.maxQuota > 0 && quota > a.domain.maxQuota:
 		a.find(checkQuota, Blocker, fmt.Sprintf("the quota in accounts.csv is above what domain %s allows", a.domain.name),
-			"lower it, or raise the domain's maximum in BlueMind", fmt.Sprintf("%s, and the maximum is %s", about(quota<<10), about(a.domain.maxQuota<<10)))
+			"lower it, or raise the domain's maximum in BlueMind", fmt.Sprintf("%s, and the maximum is %s", AboutSize(quota<<10), AboutSize(a.domain.maxQuota<<10)))
 		return
 	case quota == 0:
 		quota = cmp.Or(a.domain.defaultQuota, a.domain.maxQuota)
@@ -261,7 +261,7 @@ func (a *accountCheck) quota(quota, used, coming int64) {
 			mend = "write a larger quota in accounts.csv, or raise the domain's default in BlueMind"
 		}
 		a.find(checkQuota, Blocker, "the quota is too small for what the source holds", mend,
-			fmt.Sprintf("needs %s more: %s used and %s to come, of %s", about(lack), about(used), about(coming), about(quota<<10)))
+			fmt.Sprintf("needs %s more: %s used and %s to come, of %s", AboutSize(lack), AboutSize(used), AboutSize(coming), AboutSize(quota<<10)))
 	}
 }
 
@@ -275,9 +275,9 @@ func (a *accountCheck) size(limit, largest int64) {
 		a.find(checkSize, Ok, "no message is above the limit", "", "")
 		return
 	}
-	m := a.member(a.row, "largest "+about(largest))
+	m := a.member(a.row, "largest "+AboutSize(largest))
 	m.weight = largest
-	a.found.account(checkSize, Warning, fmt.Sprintf("some messages are above BlueMind's limit of %s; they would be reported, not copied", about(limit)), "", m)
+	a.found.account(checkSize, Warning, fmt.Sprintf("some messages are above BlueMind's limit of %s; they would be reported, not copied", AboutSize(limit)), "", m)
 }
 
 // sizes says to what the message size limit has to be raised.
@@ -292,7 +292,7 @@ func (c *checkup) sizes() {
 		g.mend = fmt.Sprintf("raise it to %d MiB or more: console, System management, System configuration, Mail, Maximum message size; or bm-cli sysconf set message_size_limit --value %d",
 			raised/consoleUnit, raised)
 		if g.weight > largestLimit {
-			g.mend += fmt.Sprintf(". BlueMind takes no more than 100 MiB, and the largest has %s", about(g.weight))
+			g.mend += fmt.Sprintf(". BlueMind takes no more than 100 MiB, and the largest has %s", AboutSize(g.weight))
 		}
 	}
 }

@@ -118,13 +118,13 @@ func (r *runner) dryAccount(ctx context.Context, a *PlanAccount, one *AccountRes
 		steps = append(steps, fmt.Sprintf("create %d folders", len(w.create)))
 	}
 	if w.messages > 0 {
-		steps = append(steps, fmt.Sprintf("copy %d messages, %s", w.messages, FormatSize(w.bytes)))
+		steps = append(steps, fmt.Sprintf("copy %d messages, %s", w.messages, AboutSize(w.bytes)))
 	}
 	if w.flags > 0 {
 		steps = append(steps, fmt.Sprintf("change the flags of %d", w.flags))
 	}
 	if w.tooLarge > 0 {
-		steps = append(steps, fmt.Sprintf("refuse %d that are larger than %s", w.tooLarge, FormatSize(e.Limit)))
+		steps = append(steps, fmt.Sprintf("refuse %d that are larger than %s", w.tooLarge, AboutSize(e.Limit)))
 	}
 	one.Copied, one.Bytes, one.Created = w.messages, w.bytes, strings.Contains(e.Would, "create user")
 	one.Would = strings.Join(steps, ", ")

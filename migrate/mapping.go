@@ -194,7 +194,10 @@ func (m *mapper) place(n *folderNode) {
 	n.out.Rule = m.rule(n, parent)
 	if n.out.Rule == "" {
 		n.out.Target = n.base
-	} else if n.out.Rule == RuleOutbox {
+	} else if n.out.Rule == RuleNoSelect {
+		n.out.Reason = ""
+	}
+	if n.out.Rule == RuleOutbox {
 		n.base = "" // children must not end below BlueMind's Outbox
 	}
 }

@@ -130,6 +130,21 @@ func FormatSize(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
+// AboutSize writes a size for people, rounded up to a tenth. FormatSize is exact,
+// and unreadable where a size isn't round.
+func AboutSize(n int64) string {
+	for _, u := range []struct {
+		name  string
+		shift uint
+	}{{"TB", 40}, {"GB", 30}, {"MB", 20}, {"KB", 10}} {
+		if n >= 1<<u.shift {
+			tenths := (n>>u.shift)*10 + ((n&(1<<u.shift-1))*10+1<<u.shift-1)>>u.shift
+			return fmt.Sprintf("%d.%d %s", tenths/10, tenths%10, u.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
 func digitsOnly(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {

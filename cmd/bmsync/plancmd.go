@@ -1,0 +1,218 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"bmsync/migrate"
+
+	"github.com/spf13/cobra"
+)
+
+func newPlanCmd(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "plan", Short: "Look at the sources, read-only, decide everything, save plan.jsonl",
+		Long: `plan logs in to every source account, read-only, lists folders and messages, and
+writes down every decision: which folder goes where and why, what is left out by
+which rule. Running it again updates the plan and says what changed. It touches
+no target.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.plan(cmd) },
+	}
+	show := &cobra.Command{
+		Use: "show", Short: "Show the plan: what is not 1:1 first", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.planShow(cmd) },
+	}
+	show.Flags().Bool("all", false, "folders that keep their name, too")
+	cmd.AddCommand(show)
+	return cmd
+}
+
+func (a *app) plan(cmd *cobra.Command) error {
+	j, err := a.job(cmd, "", 0)
+	if err != nil {
+		return err
+	}
+	defer j.close()
+	exceptions := map[string]migrate.Exception{}
+	for _, e := range j.config.Exceptions {
+		exceptions[e.Address] = e
+	}
+	res, err := migrate.BuildPlan(cmd.Context(), migrate.PlanOptions{
+		Path: j.config.Plan, Tool: version(), Rows: j.rows, Sources: j.sources, Policy: j.config.Policy, Domains: planDomains(j.config),
+		Exceptions: exceptions, Events: a.events().tell, Logger: j.opts.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	out := planSummary{Path: j.config.Plan, Trailer: res.Trailer, PolicyDigest: res.Header.PolicyDigest, Skipped: res.Skipped, Changes: res.Changes}
+	for _, p := range res.Unsurveyed {
+		out.Unsurveyed = append(out.Unsurveyed, p.Error())
+	}
+	if err := a.result(out, out.text); err != nil {
+		return err
+	}
+	if len(res.Unsurveyed) > 0 {
+		return &exitError{code: exitPartial}
+	}
+	return nil
+}
+
+func planDomains(c *Config) []migrate.PlanDomain {
+	var out []migrate.PlanDomain
+	for _, d := range c.Domains {
+		out = append(out, migrate.PlanDomain{Name: d.Name, Aliases: d.Aliases, DefaultAlias: d.DefaultAlias, Create: d.Create})
+	}
+	return out
+}
+
+// planSummary is what plan says of the plan it wrote.
+type planSummary struct {
+	Path         string              `json:"path"`
+	PolicyDigest string              `json:"policy_digest"`
+	Trailer      migrate.PlanTrailer `json:"totals"`
+	Skipped      int                 `json:"skipped"`
+	Unsurveyed   []string            `json:"unsurveyed,omitempty"`
+	Changes      []string            `json:"changes,omitempty"`
+}
+
+func (p planSummary) text(w io.Writer) error {
+	t := p.Trailer
+	fmt.Fprintf(w, "%s: %d accounts, %d folders, %d messages, %s; policy %.12s\n", p.Path, t.Accounts, t.Folders, t.Messages, migrate.AboutSize(t.Bytes), p.PolicyDigest)
+	if p.Skipped > 0 {
+		fmt.Fprintf(w, "%d accounts are left out by an exception\n", p.Skipped)
+	}
+	few(w, "changed since the plan before", p.Changes)
+	few(w, "accounts could not be looked at; they are planned, and decided when they are run", p.Unsurveyed)
+	_, err := fmt.Fprintln(w, "Next: bmsync plan show, then bmsync run --target …")
+	return err
+}
+
+// few writes a list's first lines.
+func few(w io.Writer, title string, list []string) {
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "%d %s:\n", len(list), title)
+	for i, line := range list {
+		if i == 20 {
+			fmt.Fprintf(w, "  … and %d more\n", len(list)-i)
+			break
+		}
+		fmt.Fprintln(w, "  "+line)
+	}
+}
+
+func (a *app) planShow(cmd *cobra.Command) error {
+	c, err := a.load(cmd)
+	if err != nil {
+		return err
+	}
+	plan, err := migrate.OpenPlan(c.Plan)
+	if errors.Is(err, os.ErrNotExist) {
+		return migrate.NewInputError([]migrate.Problem{{File: c.Plan, Text: "there is no plan yet", Mend: "bmsync plan makes it"}})
+	}
+	if err != nil {
+		return err
+	}
+	all, err := cmd.Flags().GetBool("all")
+	if err != nil {
+		return err
+	}
+	v, err := viewPlan(plan, all)
+	if err != nil {
+		return err
+	}
+	return a.result(v, v.text)
+}
+
+// planView is a plan as a person reads it.
+type planView struct {
+	Header  migrate.PlanHeader  `json:"header"`
+	Domains []string            `json:"domains"`
+	Totals  migrate.PlanTrailer `json:"totals"`
+	Folders []planLine          `json:"folders"`
+	Same    int                 `json:"same_name"` // folders that keep their name, not listed
+	Missing []string            `json:"unsurveyed,omitempty"`
+}
+
+// planLine is one decision that isn't plain.
+type planLine struct {
+	Account  string `json:"account"`
+	Source   string `json:"source"`
+	Target   string `json:"target,omitempty"`
+	Rule     string `json:"rule,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	Messages int64  `json:"messages"`
+	Bytes    int64  `json:"bytes"`
+}
+
+func viewPlan(plan *migrate.Plan, all bool) (planView, error) {
+	v := planView{Header: plan.Header, Totals: plan.Trailer}
+	for _, d := range plan.Domains {
+		text := d.Name
+		if d.Create {
+			text += " (created if missing)"
+		}
+		v.Domains = append(v.Domains, text)
+	}
+	for acct, err := range plan.Accounts() {
+		if err != nil {
+			return v, err
+		}
+		if acct.Survey.Error != "" {
+			v.Missing = append(v.Missing, acct.Address+": "+acct.Survey.Error)
+		}
+		for _, f := range acct.Folders {
+			if !all && f.Source == f.Target {
+				v.Same++
+				continue
+			}
+			if !all && f.Rule == migrate.RuleNoSelect {
+				continue // holds no mail
+			}
+			v.Folders = append(v.Folders, planLine{acct.Address, f.Source, f.Target, f.Rule, f.Reason, f.Survey.Messages, f.Survey.Bytes})
+		}
+	}
+	// Excluded mail first, then renamed folders, then the rest.
+	slices.SortStableFunc(v.Folders, func(a, b planLine) int { return rank(a) - rank(b) })
+	return v, nil
+}
+
+func rank(l planLine) int {
+	switch {
+	case l.Rule != "" && l.Messages > 0:
+		return 0
+	case l.Rule == "" && l.Source != l.Target:
+		return 1
+	case l.Rule != "":
+		return 2
+	}
+	return 3
+}
+
+func (v planView) text(w io.Writer) error {
+	fmt.Fprintf(w, "plan of %s for BlueMind %s, policy %.12s\n", v.Header.Created.Local().Format("2006-01-02 15:04"), v.Header.TargetVersion, v.Header.PolicyDigest)
+	fmt.Fprintf(w, "%d accounts, %d folders, %d messages, %s\n", v.Totals.Accounts, v.Totals.Folders, v.Totals.Messages, migrate.AboutSize(v.Totals.Bytes))
+	for _, d := range v.Domains {
+		fmt.Fprintln(w, "domain", d)
+	}
+	for _, f := range v.Folders {
+		what := fmt.Sprintf("→ %q", f.Target)
+		if f.Rule != "" {
+			what = "excluded by rule " + f.Rule
+		}
+		if f.Reason != "" && f.Rule == "" {
+			what += " (" + f.Reason + ")"
+		}
+		fmt.Fprintf(w, "  %s: %q %s: %d messages, %s\n", f.Account, f.Source, what, f.Messages, migrate.AboutSize(f.Bytes))
+	}
+	if v.Same > 0 {
+		fmt.Fprintf(w, "%d folders keep their name\n", v.Same)
+	}
+	few(w, "accounts could not be looked at", v.Missing)
+	return nil
+}

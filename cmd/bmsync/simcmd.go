@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"bmsync/bmapi/bmsim"
+	"bmsync/migrate"
+
+	"github.com/spf13/cobra"
+)
+
+// simFlags are what bmsync sim can be told.
+type simFlags struct {
+	dir, rest, imap, imaps string
+	version                int
+	domains                []string
+	rate, limit            string
+	adminFile              string
+	cyrusLab               string
+	refusal                time.Duration
+}
+
+func newSimCmd(a *app) *cobra.Command {
+	var s simFlags
+	cmd := &cobra.Command{
+		Use: "sim", Short: "Serve an embedded BlueMind on the loopback, to rehearse on",
+		Long: `sim serves an embedded BlueMind: the REST interface, the mail proxy in front and,
+for version 5, BlueMind's own IMAP endpoint. With --dir its store is kept, and
+served again next time on the same ports. It takes connections from this machine
+only. With --version 4 a real Cyrus keeps the mail: --cyrus names the lab.json
+that examples/lab/up wrote.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.sim(cmd.Context(), s) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&s.dir, "dir", "", "folder that keeps its store; empty: in memory")
+	f.IntVar(&s.version, "bluemind", 5, "BlueMind's version: 4 or 5")
+	f.StringSliceVar(&s.domains, "domain", nil, "domains to make, with aliases after a colon: example.org:example.com")
+	f.StringVar(&s.rest, "listen-rest", "", "address of the REST interface (default: the one kept in --dir, or a free port)")
+	f.StringVar(&s.imap, "listen-imap", "", "address of IMAP with STARTTLS")
+	f.StringVar(&s.imaps, "listen-imaps", "", "address of IMAP with TLS")
+	f.StringVar(&s.rate, "rate", "0", "upload limit of a user a second, as BlueMind 5 has it: 1MB; 0: none")
+	f.StringVar(&s.limit, "message-size-limit", "", "largest message; default 10000000 bytes")
+	f.StringVar(&s.adminFile, "admin-secret-file", "", "file with the password of admin0; default: admin")
+	f.StringVar(&s.cyrusLab, "cyrus", "", "lab.json of a running Cyrus, for version 4")
+	f.DurationVar(&s.refusal, "refusal-delay", 0, "pause after a refused login; default 2s, as BlueMind's")
+	return cmd
+}
+
+func (s simFlags) config(ctx context.Context) (bmsim.Config, error) {
+	c := bmsim.Config{Version: s.version, Dir: s.dir, ListenREST: s.rest, ListenIMAP: s.imap, ListenIMAPS: s.imaps, RefusalDelay: s.refusal}
+	if s.version != 4 && s.version != 5 {
+		return c, &usageError{fmt.Errorf("--bluemind is 4 or 5, not %d", s.version)}
+	}
+	for _, d := range s.domains {
+		name, aliases, _ := strings.Cut(d, ":")
+		domain := bmsim.Domain{Name: strings.ToLower(name)}
+		for alias := range strings.SplitSeq(aliases, ":") {
+			if alias != "" {
+				domain.Aliases = append(domain.Aliases, strings.ToLower(alias))
+			}
+		}
+		c.Domains = append(c.Domains, domain)
+	}
+	var err error
+	if c.RateLimit, err = sizeFlag("--rate", s.rate); err != nil {
+		return c, err
+	}
+	if c.MessageSizeLimit, err = sizeFlag("--message-size-limit", s.limit); err != nil {
+		return c, err
+	}
+	if s.adminFile != "" {
+		if c.AdminPassword, err = (SecretRef{File: s.adminFile}).Resolve(ctx); err != nil {
+			return c, &usageError{err}
+		}
+	}
+	if s.version == 4 {
+		if c.Cyrus, err = cyrusOf(s.cyrusLab); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+func sizeFlag(name, text string) (int64, error) {
+	if text == "" || text == "0" {
+		return 0, nil
+	}
+	n, err := migrate.ParseSize(text)
+	if err != nil {
+		return 0, &usageError{fmt.Errorf("%s: %w", name, err)}
+	}
+	return n, nil
+}
+
+func (a *app) sim(ctx context.Context, s simFlags) error {
+	if err := simPorts(&s); err != nil {
+		return err
+	}
+	c, err := s.config(ctx)
+	if err != nil {
+		return err
+	}
+	sim, err := bmsim.Start(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := keepPorts(s.dir, sim); err != nil {
+		return errors.Join(err, sim.Close())
+	}
+	info := simInfo{Version: s.version, URL: sim.URL(), IMAP: sim.IMAPAddr(), IMAPS: sim.IMAPSAddr(), CAFile: sim.CAFile(), Dir: s.dir}
+	if err := a.result(info, info.text); err != nil {
+		sim.Close()
+		return err
+	}
+	select {
+	case <-a.stop:
+	case <-ctx.Done():
+	}
+	return sim.Close()
+}
+
+// simInfo is how to reach a simulator.
+type simInfo struct {
+	Version int    `json:"version"`
+	URL     string `json:"url"`
+	IMAP    string `json:"imap"`
+	IMAPS   string `json:"imaps"`
+	CAFile  string `json:"ca_file"`
+	Dir     string `json:"dir,omitempty"`
+}
+
+func (i simInfo) text(w io.Writer) error {
+	kept := "kept in memory; gone when this ends"
+	if i.Dir != "" {
+		kept = "kept in " + i.Dir
+	}
+	_, err := fmt.Fprintf(w, `an embedded BlueMind %d is served, %s:
+
+  url:     %s
+  imap:    %s (TLS), %s (STARTTLS)
+  ca_file: %s
+  admin:   admin0@global.virt
+
+Ctrl-C ends it.
+`, i.Version, kept, i.URL, i.IMAPS, i.IMAP, i.CAFile)
+	return err
+}
+
+// writeSecret keeps a secret for secret_file.
+func writeSecret(dir, name, secret string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, name), []byte(secret+"\n"), 0o600)
+}
+
+// simPorts keeps a simulator's addresses beside its store, and gives them back.
+func simPorts(s *simFlags) error {
+	if s.dir == "" {
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join(s.dir, "ports.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var kept [3]string
+	if err == nil {
+		err = json.Unmarshal(text, &kept)
+	}
+	if err != nil {
+		return fmt.Errorf("ports of the simulator: %w", err)
+	}
+	for i, flag := range []*string{&s.rest, &s.imap, &s.imaps} {
+		if *flag == "" {
+			*flag = kept[i]
+		}
+	}
+	return nil
+}
+
+func keepPorts(dir string, sim *bmsim.Sim) error {
+	if dir == "" {
+		return nil
+	}
+	text, err := json.Marshal([3]string{strings.TrimPrefix(sim.URL(), "https://"), sim.IMAPAddr(), sim.IMAPSAddr()})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "ports.json"), text, 0o600)
+}
+
+// randomSecret is for an administrator that only the simulator logs in as.
+func randomSecret() string { return rand.Text() }
