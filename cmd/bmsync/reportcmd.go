@@ -177,17 +177,17 @@ func headerText(w *lines, h migrate.ReportHeader) {
 		w.say("run %s was at work meanwhile: numbers may have moved", h.AtWork)
 	}
 	w.say("")
-	w.say("%d accounts: %s", h.Total, accountsText(h.Accounts))
+	w.say("%s: %s", many(h.Total, "account"), accountsText(h.Accounts))
 	w.say("messages: %s", countsText(h.Messages))
 	if h.Intents+h.Doubts > 0 {
-		w.say("%d appends without an answer, %d in doubt: run again", h.Intents, h.Doubts)
+		w.say("open: %s without an answer, %d in doubt; run again", many(h.Intents, "append"), h.Doubts)
 	}
 	if !h.Rehearsal {
 		n := 0
 		if h.Rehearsed != nil {
 			n = h.Rehearsed.Accounts
 		}
-		w.say("policy %.12s rehearsed on %d of %d accounts", h.PolicyDigest, n, h.Total)
+		w.say("policy %.12s rehearsed on %d of %s", h.PolicyDigest, n, many(h.Total, "account"))
 	}
 	for _, u := range h.Unrehearsed {
 		w.say("filled without a rehearsal on %s: %s", moment(u.At), u.Reason)
@@ -221,13 +221,13 @@ func certificateText(ctx context.Context, w *lines, c *migrate.Certificate) erro
 		return err
 	}
 	for _, kind := range slices.Sorted(maps.Keys(c.Notes)) {
-		w.say("  %d messages arrived, but: %s", c.Notes[kind], noteText(kind))
+		w.say("  %s arrived, but: %s", many(c.Notes[kind], "message"), noteText(kind))
 	}
 	if c.Gone > 0 {
-		w.say("  %d messages were copied, and deleted or moved on the target since", c.Gone)
+		w.say("  gone on the target since, deleted or moved there: %s", many(c.Gone, "message"))
 	}
 	verifiedText(w, c.Verified)
-	w.say("  root hash %s over %d messages on the target", c.RootHash, c.Hashed)
+	w.say("  root hash %s over %s on the target", c.RootHash, many(c.Hashed, "message"))
 	w.say("  policy %s, account %s", orNone(c.PolicyDigest), orNone(c.AccountDigest))
 	w.say("  not migrated, and never would be: %s", strings.Join(c.NeverMigrated, ", "))
 	return nil
@@ -276,7 +276,7 @@ func foldersText(w *lines, c *migrate.Certificate) {
 			w.say("  %q excluded by rule %s%s", f.Source, f.Rule, reason)
 			continue
 		}
-		w.say("  %q excluded by rule %s%s: %d messages", f.Source, f.Rule, reason, f.Messages)
+		w.say("  %q excluded by rule %s%s: %s", f.Source, f.Rule, reason, many(f.Messages, "message"))
 	}
 }
 
@@ -304,12 +304,12 @@ func verifiedText(w *lines, v *migrate.Verified) {
 	}
 	verdict := "ok"
 	if !v.OK {
-		verdict = fmt.Sprintf("%d findings", len(v.Findings))
+		verdict = many(int64(len(v.Findings)), "finding")
 	}
 	if !v.Current {
 		verdict += ", of an earlier plan"
 	}
-	w.say("  verified %s: %s, %d messages proven (%s)", moment(v.At), verdict, v.Messages, octets(v.Bytes))
+	w.say("  verified %s: %s, %s proven (%s)", moment(v.At), verdict, many(v.Messages, "message"), octets(v.Bytes))
 	for _, f := range v.Findings {
 		w.say("    %s", f)
 	}

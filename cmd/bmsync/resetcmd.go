@@ -66,7 +66,7 @@ func (a *app) resetTokens(cmd *cobra.Command, target string, addresses []string)
 
 func sweepText(out io.Writer, r migrate.Sweep) error {
 	w := &lines{w: out}
-	w.say("target %s: %d API keys of bmsync deleted; looked at %d accounts, %d of which have a user there", r.Target, r.Keys, r.Accounts, r.Users)
+	w.say("target %s: %s of bmsync deleted; looked at %s, %d of which have a user there", r.Target, many(int64(r.Keys), "API key"), many(int64(r.Accounts), "account"), r.Users)
 	var failed []string
 	for _, f := range r.Failed {
 		failed = append(failed, f.Address+": "+f.Reason)
@@ -108,7 +108,7 @@ func forgetText(out io.Writer, address string, list []migrate.Forgotten) error {
 		}
 		w.say("%s %s of target %s (%s): %s", verb, f.Address, f.Target, f.State, countsText(f.Messages))
 		if f.Open > 0 {
-			w.say("  %d appends whose outcome is not known are among it: their messages may be on the target", f.Open)
+			w.say("  %s without a sure outcome are among it: their messages may be on the target", many(f.Open, "append"))
 		}
 		if f.Verified {
 			w.say("  its verification is forgotten, too: verify anew after the next run")

@@ -53,14 +53,14 @@ func statusText(out io.Writer, st migrate.Status) error {
 	lastRunText(w, st.LastRun)
 	w.say("accounts: %s", accountsText(st.Accounts))
 	if st.Planned > 0 {
-		w.say("planned: %d accounts, %d of them not begun", st.Planned, st.NotBegun)
+		w.say("planned: %s, %d of them not begun", many(int64(st.Planned), "account"), st.NotBegun)
 	}
 	w.say("messages: %s", countsText(st.Messages))
 	if st.Refused > 0 {
-		w.say("%d messages were refused: bmsync report --target %s names them", st.Refused, st.Target)
+		w.say("refused: %s; bmsync report --target %s names them", many(st.Refused, "message"), st.Target)
 	}
 	if st.Intents+st.Doubts > 0 {
-		w.say("%d appends without an answer, %d in doubt: the next run asks the target what became of them", st.Intents, st.Doubts)
+		w.say("open: %s without an answer, %d in doubt; the next run asks the target what became of them", many(st.Intents, "append"), st.Doubts)
 	}
 	if !st.Rehearsal {
 		w.say("%s", rehearsedText(st.PolicyDigest, st.Rehearsed))
@@ -87,7 +87,7 @@ func lastRunText(w *lines, r *migrate.RunStatus) {
 		w.say("last run: none")
 		return
 	case r.Ended != nil:
-		w.say("last run: %s, %s to %s: %s", r.Command, moment(r.Started), moment(*r.Ended), r.Summary)
+		w.say("last run: %s, %s to %s: %s", r.Command, moment(r.Started), moment(*r.Ended), strings.TrimSuffix(strings.TrimPrefix(r.Summary, "map["), "]"))
 	case r.State == migrate.RunAtWork:
 		w.say("last run: %s, at work since %s (process %d on %s)", r.Command, moment(r.Started), r.PID, r.Host)
 	default:
@@ -138,7 +138,7 @@ func rehearsedText(digest string, r *migrate.Rehearsal) string {
 	case r.Accounts == 0:
 		return fmt.Sprintf("policy %.12s: not rehearsed: no account was completed and verified with it on a rehearsal target", digest)
 	}
-	return fmt.Sprintf("policy %.12s: rehearsed on %d accounts (%s)", digest, r.Accounts, strings.Join(r.Targets, ", "))
+	return fmt.Sprintf("policy %.12s: rehearsed on %s (%s)", digest, many(int64(r.Accounts), "account"), strings.Join(r.Targets, ", "))
 }
 
 func troublesText(w *lines, title string, list []migrate.Trouble, count int64) {
@@ -167,6 +167,14 @@ func (l *lines) say(format string, args ...any) {
 	if l.err == nil {
 		_, l.err = fmt.Fprintf(l.w, format+"\n", args...)
 	}
+}
+
+// many counts things by a regular noun.
+func many(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // moment writes a time so that it means the same wherever the text is read.
