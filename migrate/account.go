@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"bmsync/imap"
@@ -156,7 +158,18 @@ func (w *accountWork) attempt(ctx context.Context) (err error) {
 		return err
 	}
 	defer dst.Close()
+	defer func() {
+		w.repaired("source", src.Repairs())
+		w.repaired("target", dst.Repairs())
+	}()
 	return w.copyAll(ctx, src, dst)
+}
+
+// repaired tells of what a server sent that had to be repaired to be read.
+func (w *accountWork) repaired(side string, kinds map[string]int) {
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Text: fmt.Sprintf("%d responses of the %s were repaired: %s", kinds[kind], side, kind)})
+	}
 }
 
 func (w *accountWork) provision(ctx context.Context) error {
