@@ -7,7 +7,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
 )
+
+// TestMain lets this test's own binary be bmsync, in a process of its own: in
+// scripts by that name, elsewhere with "bmsync" as argument zero.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"bmsync": main})
+}
 
 // TestImportsGoOneWay holds cmd → migrate → {bmapi, imap, state}: the three
 // leaves never import each other, nor anything above them.
