@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // batch is a few messages on their way: fetched together, begun in the ledger
@@ -51,26 +49,29 @@ func (c *copier) transfer(ctx context.Context, list []Message) error {
 	return nil
 }
 
-// pipe fetches and appends messages, the two overlapping: one goroutine reads
-// the source into spools, another writes to the target.
+// pipe fetches and appends messages, the two overlapping: a goroutine reads the
+// source into spools, the caller's writes to the target. Where both fail, the
+// writer's error is the cause: it ends the reader.
 func (c *copier) pipe(ctx context.Context, list []Message) error {
 	rctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ready := make(chan *batch, 1)
-	var g errgroup.Group
-	g.Go(func() error {
-		defer close(ready)
-		return c.read(rctx, list, ready)
-	})
-	g.Go(func() error {
-		err := (&writer{copier: c}).run(ctx, ready)
+	ready, reading := make(chan *batch, 1), make(chan error, 1)
+	go func() {
+		err := c.read(rctx, list, ready)
+		close(ready)
+		reading <- err
+	}()
+	err := (&writer{copier: c}).run(ctx, ready)
+	if err != nil {
 		cancel() // a source still being read is of no use any more
-		for b := range ready {
-			b.close(c.opts.Budget)
-		}
-		return err
-	})
-	return g.Wait()
+	}
+	for b := range ready {
+		b.close(c.opts.Budget)
+	}
+	if readErr := <-reading; err == nil {
+		err = readErr
+	}
+	return err
 }
 
 // read spools the messages batch by batch and hands them over, in order.

@@ -204,7 +204,7 @@ func TestCheckCountsQuotas(t *testing.T) { // rule 10
 	}
 	w.plan()
 	f := fires(t, w.check(), "quota", migrate.Blocker, "too small", "ada@"+domain)
-	if f.Rule != 10 || len(f.Notes) != 1 || !strings.Contains(f.Notes[0], "needs 24.1 KB more") || !strings.Contains(f.Mend, "two minutes") {
+	if f.Rule != 10 || len(f.Notes) != 1 || !strings.Contains(f.Notes[0], "needs 24.6 kB more") || !strings.Contains(f.Mend, "two minutes") {
 		t.Errorf("%+v", f)
 	}
 	set := func(key, value string) {
@@ -245,8 +245,8 @@ func TestCheckMeasuresMessages(t *testing.T) { // rule 11
 	w.source.User("bob@old.example").Mailbox("INBOX").Append(body(10))
 	w.source.User("new@old.example").Mailbox("INBOX").Append(body(2000))
 	w.plan()
-	f := fires(t, w.check(), "message size", migrate.Warning, "limit of 20.0 KB; they would be reported, not copied", "ada@"+domain, "new@"+domain)
-	if f.Rule != 11 || f.Count != 2 || len(f.Notes) != 2 || !strings.Contains(f.Notes[1], "largest 2.0 MB") || !strings.Contains(f.Mend, "to 2 MiB or more") {
+	f := fires(t, w.check(), "message size", migrate.Warning, "limit of 20.5 kB; they would be reported, not copied", "ada@"+domain, "new@"+domain)
+	if f.Rule != 11 || f.Count != 2 || len(f.Notes) != 2 || !strings.Contains(f.Notes[1], "largest 2.05 MB") || !strings.Contains(f.Mend, "to 2 MiB or more") {
 		t.Errorf("%+v", f)
 	}
 	w.sim.SetMessageSizeLimit(4 << 20)

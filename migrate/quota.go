@@ -130,19 +130,25 @@ func FormatSize(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// AboutSize writes a size for people, rounded up to a tenth. FormatSize is exact,
-// and unreadable where a size isn't round.
+// AboutSize writes a size with three digits, for people. FormatSize is exact, and
+// unreadable where a size isn't round.
 func AboutSize(n int64) string {
-	for _, u := range []struct {
-		name  string
-		shift uint
-	}{{"TB", 40}, {"GB", 30}, {"MB", 20}, {"KB", 10}} {
-		if n >= 1<<u.shift {
-			tenths := (n>>u.shift)*10 + ((n&(1<<u.shift-1))*10+1<<u.shift-1)>>u.shift
-			return fmt.Sprintf("%d.%d %s", tenths/10, tenths%10, u.name)
-		}
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
 	}
-	return fmt.Sprintf("%d bytes", n)
+	f, unit := float64(n), -1
+	const units = "kMGTPE"
+	for f >= 999.5 && unit+1 < len(units) {
+		f /= 1000
+		unit++
+	}
+	switch {
+	case f < 9.995:
+		return fmt.Sprintf("%.2f %cB", f, units[unit])
+	case f < 99.95:
+		return fmt.Sprintf("%.1f %cB", f, units[unit])
+	}
+	return fmt.Sprintf("%.0f %cB", f, units[unit])
 }
 
 func digitsOnly(s string) bool {

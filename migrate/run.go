@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -170,7 +172,7 @@ func Run(ctx context.Context, o RunOptions) (res RunResult, err error) {
 	res.Name, res.Target, res.StateFile, res.Elapsed = r.name, o.Target.Name, r.store.Path(), o.Now().Sub(started)
 	outcome := res.Outcome()
 	r.event(Event{Kind: EventRunEnded, Text: r.name, Messages: res.Copied, Bytes: res.Bytes})
-	return res, errors.Join(err, r.store.EndRun(context.WithoutCancel(ctx), r.id, int(outcome), fmt.Sprintf("%v", res.States)))
+	return res, errors.Join(err, r.store.EndRun(context.WithoutCancel(ctx), r.id, int(outcome), res.summary()))
 }
 
 // openState opens the target's state, which keeps other processes out, and
@@ -268,6 +270,15 @@ func (r *runner) accounts(ctx context.Context) (RunResult, error) {
 	res.NotBegun = len(queue) - begun
 	res.Interrupted = r.stopped() || ctx.Err() != nil
 	return res, fatal
+}
+
+// summary is the result in a few words, for the record.
+func (r *RunResult) summary() string {
+	var words []string
+	for _, s := range slices.Sorted(maps.Keys(r.States)) {
+		words = append(words, fmt.Sprintf("%d %s", r.States[s], s))
+	}
+	return strings.Join(words, ", ")
 }
 
 func (r *RunResult) add(one AccountResult) {

@@ -30,13 +30,10 @@ func sourceFolders(ctx context.Context, src *imap.Source, p Policy) ([]Mapped, e
 
 func namespacesOf(ns imap.Namespaces) SourceNamespaces {
 	var out SourceNamespaces
-	for _, e := range ns.Personal {
-		// Of several personal namespaces the first is the one that holds the
-		// mail; an INBOX-only prefix is stripped, others are folders.
-		if strings.EqualFold(strings.TrimRight(e.Prefix, "./"), "INBOX") {
-			out.Personal = e.Prefix
-		}
-		break
+	// Of several personal namespaces the first is the one that holds the mail;
+	// an INBOX-only prefix is stripped, others are folders.
+	if len(ns.Personal) > 0 && strings.EqualFold(strings.TrimRight(ns.Personal[0].Prefix, "./"), "INBOX") {
+		out.Personal = ns.Personal[0].Prefix
 	}
 	for _, e := range append(ns.Other, ns.Shared...) {
 		if e.Prefix != "" {

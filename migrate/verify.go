@@ -87,8 +87,10 @@ func Verify(ctx context.Context, o VerifyOptions) (res VerifyResult, err error) 
 		return res, err
 	}
 	defer r.platform.close(ctx)
-	if _, err := state.OpenReadOnly(ctx, StatePath(o.StateDir, o.Target.Name)); err != nil {
-		return res, fmt.Errorf("nothing was run on target %s yet: %w", o.Target.Name, err)
+	if s, err := openForReading(ctx, o.StateDir, o.Target.Name); err != nil {
+		return res, err
+	} else if err := s.Close(); err != nil {
+		return res, err
 	}
 	if err := r.openState(ctx, "", ""); err != nil {
 		return res, err

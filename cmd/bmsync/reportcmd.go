@@ -290,7 +290,7 @@ func refusalsText(ctx context.Context, w *lines, c *migrate.Certificate) error {
 		}
 		size := "size unknown"
 		if r.Size >= 0 {
-			size = octets(r.Size)
+			size = migrate.AboutSize(r.Size)
 		}
 		w.say("    %q UID %d, %s, %s: %s: %s", r.Folder, r.SrcUID, when(r.Date, "no date"), size, orNone(r.By), r.Words)
 	}
@@ -309,7 +309,7 @@ func verifiedText(w *lines, v *migrate.Verified) {
 	if !v.Current {
 		verdict += ", of an earlier plan"
 	}
-	w.say("  verified %s: %s, %s proven (%s)", moment(v.At), verdict, many(v.Messages, "message"), octets(v.Bytes))
+	w.say("  verified %s: %s, %s proven (%s)", moment(v.At), verdict, many(v.Messages, "message"), migrate.AboutSize(v.Bytes))
 	for _, f := range v.Findings {
 		w.say("    %s", f)
 	}

@@ -87,7 +87,7 @@ func lastRunText(w *lines, r *migrate.RunStatus) {
 		w.say("last run: none")
 		return
 	case r.Ended != nil:
-		w.say("last run: %s, %s to %s: %s", r.Command, moment(r.Started), moment(*r.Ended), strings.TrimSuffix(strings.TrimPrefix(r.Summary, "map["), "]"))
+		w.say("last run: %s, %s to %s: %s", r.Command, moment(r.Started), moment(*r.Ended), r.Summary)
 	case r.State == migrate.RunAtWork:
 		w.say("last run: %s, at work since %s (process %d on %s)", r.Command, moment(r.Started), r.PID, r.Host)
 	default:
@@ -122,7 +122,7 @@ func countsText(counts []migrate.StateCount) string {
 	var parts []string
 	for _, c := range counts {
 		if c.Messages > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s (%s)", c.Messages, c.State, octets(c.Bytes)))
+			parts = append(parts, fmt.Sprintf("%d %s (%s)", c.Messages, c.State, migrate.AboutSize(c.Bytes)))
 		}
 	}
 	if parts == nil {
@@ -179,23 +179,3 @@ func many(n int64, noun string) string {
 
 // moment writes a time so that it means the same wherever the text is read.
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
-
-// octets writes a size with three digits, for people.
-func octets(n int64) string {
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
-	}
-	f, unit := float64(n), -1
-	const units = "kMGTPE"
-	for f >= 999.5 && unit+1 < len(units) {
-		f /= 1000
-		unit++
-	}
-	switch {
-	case f < 9.995:
-		return fmt.Sprintf("%.2f %cB", f, units[unit])
-	case f < 99.95:
-		return fmt.Sprintf("%.1f %cB", f, units[unit])
-	}
-	return fmt.Sprintf("%.0f %cB", f, units[unit])
-}

@@ -212,8 +212,8 @@ func TestStatusCommandWhileARunWrites(t *testing.T) {
 func TestOctets(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.00 kB", 9994: "9.99 kB", 9996: "10.0 kB", 99_960: "100 kB", 999_499: "999 kB",
 		999_600: "1.00 MB", 20_000_000: "20.0 MB", 1 << 62: "4.61 EB"} {
-		if got := octets(n); got != want {
-			t.Errorf("octets(%d) = %s, want %s", n, got, want)
+		if got := migrate.AboutSize(n); got != want {
+			t.Errorf("migrate.AboutSize(%d) = %s, want %s", n, got, want)
 		}
 	}
 }

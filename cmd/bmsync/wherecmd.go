@@ -86,7 +86,7 @@ func whereText(out io.Writer, found migrate.Whereabouts) error {
 	for _, f := range found.Fates {
 		w.say("%s", fateText(f))
 		if f.InternalDate != nil || f.SHA1 != "" {
-			w.say("    message of %s, %s, SHA-1 %s", when(f.InternalDate, "no date"), octets(max(0, f.Size)), orNone(f.SHA1))
+			w.say("    message of %s, %s, SHA-1 %s", when(f.InternalDate, "no date"), migrate.AboutSize(max(0, f.Size)), orNone(f.SHA1))
 		}
 		if f.LookedAt != nil {
 			w.say("    the folder was last gone through %s", moment(*f.LookedAt))
