@@ -31,17 +31,6 @@ func TestEveryCheckRuleHasAName(t *testing.T) {
 	}
 }
 
-func TestAboutRoundsUp(t *testing.T) {
-	for n, want := range map[int64]string{
-		0: "0 bytes", 1023: "1023 bytes", 1024: "1.0 KB", 1025: "1.1 KB", 10_000_000: "9.6 MB", 100 << 20: "100.0 MB",
-		1<<30 - 1: "1024.0 MB", 5 << 30: "5.0 GB", 3 << 40: "3.0 TB",
-	} {
-		if got := AboutSize(n); got != want {
-			t.Errorf("%d: %q, want %q", n, got, want)
-		}
-	}
-}
-
 func TestBreakerTripsAtFailuresInARow(t *testing.T) {
 	b := breaker{limit: 3}
 	for _, failed := range []bool{true, true, false, true, true} {

@@ -169,7 +169,7 @@ func (d *desk) fill() {
 		a.State, a.EntryUID, a.DomainUID = migrate.AccountBlocked, "", ""
 		a.Reason, a.Mend = "cleo@example.org has no mailbox in BlueMind", "create the user in BlueMind, or set policy.users.create: true"
 	})
-	d.must(live.EndRun(d.t.Context(), id, 4, "map[blocked:1 complete:1 partial:1]"))
+	d.must(live.EndRun(d.t.Context(), id, 4, "1 blocked, 1 complete, 1 partial"))
 }
 
 func TestStatusCommand(t *testing.T) {
