@@ -271,13 +271,16 @@ func (c *copier) lookAtTarget(ctx context.Context, to Status) error {
 	return c.missing(ctx, claims, seen)
 }
 
-// differs tells another message from ours by what a listing shows: both size
-// and date must be off, since BlueMind 5 may state either a little wrongly.
+// differs tells another message from ours by what a listing shows. Of size
+// and date both must be off, since BlueMind 5 may state either a little wrongly,
+// unless the octets are known to be others; those alone are no proof, for Cyrus
+// may have replaced 8-bit octets of a header.
 func differs(m Message, cl Claim) bool {
+	size, date := m.Size != cl.Size, !m.InternalDate.Equal(cl.InternalDate)
 	if m.HasSHA1 {
-		return m.SHA1 != cl.SHA1
+		return m.SHA1 != cl.SHA1 && (size || date)
 	}
-	return m.Size != cl.Size && !m.InternalDate.Equal(cl.InternalDate)
+	return size && date
 }
 
 // missing marks the copies that are gone from the target, and calls for a

@@ -16,6 +16,7 @@ type Intent struct {
 	Flags        []string
 	SHA1         [20]byte
 	SHA256       [32]byte
+	Munged       [20]byte // SHA-1 of what Cyrus' munge8bit makes of it; zero: nothing else
 	Begun        time.Time
 }
 
@@ -44,6 +45,7 @@ type Doubt struct {
 	Size         int64
 	InternalDate time.Time
 	SHA1         [20]byte
+	Munged       [20]byte // as Intent's
 	Since        time.Time
 }
 

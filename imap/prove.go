@@ -132,8 +132,10 @@ func (c *copier) munged(ctx context.Context, cl Claim, got [20]byte) (string, er
 	if sum != got {
 		return "", &AlteredError{Mailbox: c.opts.Target, SrcUID: cl.SrcUID, Sent: cl.SHA1, Got: got}
 	}
-	return fmt.Sprintf("%s %x", MungedNote, got), nil
+	return mungedNote(got), nil
 }
+
+func mungedNote(sum [20]byte) string { return fmt.Sprintf("%s %x", MungedNote, sum) }
 
 // MungedNote begins the note of a message whose 8-bit header octets the
 // target replaced; the SHA-1 of what it stored follows, in hex.

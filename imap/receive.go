@@ -74,7 +74,7 @@ func (w *writer) record(ctx context.Context, f flight, which []int, results []Ap
 		case refusal(r.Err) || refusedByUs(r.Err):
 			if o, again := w.refused(m, r.Err); again {
 				w.again = append(w.again, m.Message)
-				doubts = append(doubts, Doubt{SrcUID: m.UID, DstUIDNext: f.next, Size: m.size, InternalDate: m.InternalDate, SHA1: m.sha1, Since: w.opts.Now()})
+				doubts = append(doubts, Doubt{SrcUID: m.UID, DstUIDNext: f.next, Size: m.size, InternalDate: m.InternalDate, SHA1: m.sha1, Munged: m.munged, Since: w.opts.Now()})
 				out = append(out, o)
 			} else {
 				out = append(out, o)

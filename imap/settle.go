@@ -76,14 +76,17 @@ func (c *copier) settle(ctx context.Context) error {
 	var doubts []Doubt
 	for _, in := range open {
 		o := Outcome{SrcUID: in.SrcUID, Size: in.Size, InternalDate: in.InternalDate, Flags: in.Flags, SHA1: in.SHA1, SHA256: in.SHA256}
-		if m, ok := take(free, in.SHA1, in.DstUIDNext, in.InternalDate); ok {
+		if m, ok := take(free, in.SHA1, in.Munged, in.DstUIDNext, in.InternalDate); ok {
 			o.Fate, o.DstUID, o.DstUIDValidity = Copied, m.UID, c.dstValidity
+			if m.SHA1 != in.SHA1 {
+				o.Note = mungedNote(m.SHA1)
+			}
 			found = append(found, o)
 			continue
 		}
 		o.Fate = Pending
 		absent = append(absent, o)
-		doubts = append(doubts, Doubt{SrcUID: in.SrcUID, DstUIDNext: in.DstUIDNext, Size: in.Size, InternalDate: in.InternalDate, SHA1: in.SHA1, Since: c.opts.Now()})
+		doubts = append(doubts, Doubt{SrcUID: in.SrcUID, DstUIDNext: in.DstUIDNext, Size: in.Size, InternalDate: in.InternalDate, SHA1: in.SHA1, Munged: in.Munged, Since: c.opts.Now()})
 	}
 	// Doubts first: were they lost, a late commit would stay unseen.
 	if err := c.ledger.AddDoubts(ctx, doubts); err != nil {
@@ -191,10 +194,14 @@ func (c *copier) readHashes(ctx context.Context, uids []uint32) (map[uint32][20]
 	return out, nil
 }
 
-// take removes from free the message that fits best: same octets, a UID of at
-// least first, and, of several, the one whose INTERNALDATE is the same.
-func take(free map[[20]byte][]stored, sum [20]byte, first uint32, date time.Time) (stored, bool) {
+// take removes from free the message that fits best: same octets, or what
+// Cyrus' munge8bit makes of them, a UID of at least first, and, of several, the
+// one whose INTERNALDATE is the same.
+func take(free map[[20]byte][]stored, sum, munged [20]byte, first uint32, date time.Time) (stored, bool) {
 	list := free[sum]
+	if len(list) == 0 && munged != ([20]byte{}) {
+		sum, list = munged, free[munged]
+	}
 	best := -1
 	for i, m := range list {
 		if m.UID < first {
@@ -248,7 +255,7 @@ func FinalLook(ctx context.Context, dst *Target, ledger Ledger, dstValidity uint
 		bySrc[cl.SrcUID] = cl
 	}
 	for _, d := range doubts {
-		late, ok := take(free, d.SHA1, d.DstUIDNext, d.InternalDate)
+		late, ok := take(free, d.SHA1, d.Munged, d.DstUIDNext, d.InternalDate)
 		if !ok {
 			continue
 		}

@@ -47,6 +47,7 @@ type spooled struct {
 	size   int64
 	sha1   [20]byte
 	sha256 [32]byte
+	munged [20]byte // with 8-bit header octets replaced by X; zero: there are none
 	// suspect is set where real servers refuse content: a NUL, a bare LF, no
 	// octet at all, a first line that is no header. Such a message is not
 	// put into one command with others.
@@ -62,6 +63,7 @@ func spool(m Message, size int64, body io.Reader, dir string) (*spooled, error) 
 	h1, h256, scan := sha1.New(), sha256.New(), &contentScan{}
 	hashes := io.MultiWriter(h1, h256, scan)
 	var sink io.Writer
+	var buf *bytes.Buffer
 	if size > memoryLimit {
 		f, err := os.CreateTemp(dir, "bmsync-spool-")
 		if err != nil {
@@ -73,9 +75,8 @@ func spool(m Message, size int64, body io.Reader, dir string) (*spooled, error) 
 		}
 		s.file, sink = f, f
 	} else {
-		buf := bytes.NewBuffer(make([]byte, 0, size))
+		buf = bytes.NewBuffer(make([]byte, 0, size))
 		sink = buf
-		defer func() { s.mem = buf.Bytes() }()
 	}
 	n, err := io.Copy(io.MultiWriter(sink, hashes), body)
 	if err == nil && n != size {
@@ -85,9 +86,20 @@ func spool(m Message, size int64, body io.Reader, dir string) (*spooled, error) 
 		s.Close()
 		return nil, err
 	}
+	if buf != nil {
+		s.mem = buf.Bytes()
+	}
 	s.size, s.suspect = n, scan.suspect()
 	h1.Sum(s.sha1[:0])
 	h256.Sum(s.sha256[:0])
+	if scan.eightBit {
+		h := sha1.New()
+		if _, err := io.Copy(h, &munger{r: io.NewSectionReader(s, 0, n)}); err != nil {
+			s.Close()
+			return nil, fmt.Errorf("spool: %w", err)
+		}
+		h.Sum(s.munged[:0])
+	}
 	return s, nil
 }
 
@@ -134,6 +146,10 @@ type contentScan struct {
 	bareLF  bool
 	first   []byte // start of the first line
 	firstOK bool   // first line seen to its end
+
+	tail     [4]byte // the last octets of the header
+	body     bool    // the header is over
+	eightBit bool    // the header has octets above 127
 }
 
 func (c *contentScan) Write(p []byte) (int, error) {
@@ -159,6 +175,12 @@ func (c *contentScan) Write(p []byte) (int, error) {
 		if room := 128 - len(c.first); room > 0 {
 			c.first = append(c.first, line[:min(room, len(line))]...)
 		}
+	}
+	for i := 0; i < len(p) && !c.body; i++ {
+		copy(c.tail[:], c.tail[1:])
+		c.tail[3] = p[i]
+		c.eightBit = c.eightBit || p[i] >= 0x80
+		c.body = string(c.tail[:]) == "\r\n\r\n"
 	}
 	if len(p) > 0 {
 		c.last = p[len(p)-1]

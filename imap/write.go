@@ -119,7 +119,7 @@ func (w *writer) send(ctx context.Context, b *batch) error {
 		m.InternalDate, m.note = usableDate(m)
 		f.msgs = append(f.msgs, m)
 		intents = append(intents, Intent{SrcUID: m.UID, DstUIDNext: f.next, Size: m.size, InternalDate: m.InternalDate,
-			Flags: Wanted(m.Flags, w.opts.Rules), SHA1: m.sha1, SHA256: m.sha256, Begun: w.opts.Now()})
+			Flags: Wanted(m.Flags, w.opts.Rules), SHA1: m.sha1, SHA256: m.sha256, Munged: m.munged, Begun: w.opts.Now()})
 	}
 	if len(settled) > 0 {
 		if err := w.ledger.Record(ctx, settled); err != nil {
@@ -240,7 +240,10 @@ func (w *writer) settled(m *spooled) (Outcome, bool) {
 		w.tally.Refused++
 		return o, true
 	}
-	if t, ok := take(w.adopt, m.sha1, 0, m.InternalDate); ok {
+	if t, ok := take(w.adopt, m.sha1, m.munged, 0, m.InternalDate); ok {
+		if t.SHA1 != m.sha1 {
+			o.Note = join(o.Note, mungedNote(t.SHA1))
+		}
 		o.Fate, o.DstUID, o.DstUIDValidity, o.Reason = Present, t.UID, w.dstValidity, "found by content"
 		w.tally.Adopted++
 		return o, true

@@ -66,7 +66,7 @@ func (l *ledger) Begin(ctx context.Context, batch []imap.Intent) error {
 	out := make([]state.Intent, len(batch))
 	for i, in := range batch {
 		out[i] = state.Intent{SrcUIDValidity: l.srcValidity, SrcUID: in.SrcUID, DstUIDValidity: l.dstValidity, DstUIDNext: in.DstUIDNext,
-			Size: in.Size, InternalDate: in.InternalDate, Flags: in.Flags, SHA1: in.SHA1, SHA256: in.SHA256, Begun: in.Begun, Run: l.run}
+			Size: in.Size, InternalDate: in.InternalDate, Flags: in.Flags, SHA1: in.SHA1, SHA256: in.SHA256, Munged: in.Munged, Begun: in.Begun, Run: l.run}
 	}
 	return l.store.Begin(ctx, l.folder, out)
 }
@@ -92,7 +92,7 @@ func (l *ledger) Open(ctx context.Context) ([]imap.Intent, error) {
 			continue // its folder is no more, and what it wrote with it
 		}
 		out = append(out, imap.Intent{SrcUID: in.SrcUID, DstUIDNext: in.DstUIDNext, Size: in.Size, InternalDate: in.InternalDate,
-			Flags: in.Flags, SHA1: in.SHA1, SHA256: in.SHA256, Begun: in.Begun})
+			Flags: in.Flags, SHA1: in.SHA1, SHA256: in.SHA256, Munged: in.Munged, Begun: in.Begun})
 	}
 	return out, nil
 }
@@ -131,7 +131,7 @@ func (l *ledger) Doubts(ctx context.Context) ([]imap.Doubt, error) {
 		if d.SrcUIDValidity != l.srcValidity {
 			continue
 		}
-		out = append(out, imap.Doubt{SrcUID: d.SrcUID, DstUIDNext: d.DstUIDNext, Size: d.Size, InternalDate: d.InternalDate, SHA1: d.SHA1, Since: d.Since})
+		out = append(out, imap.Doubt{SrcUID: d.SrcUID, DstUIDNext: d.DstUIDNext, Size: d.Size, InternalDate: d.InternalDate, SHA1: d.SHA1, Munged: d.Munged, Since: d.Since})
 	}
 	return out, nil
 }
@@ -140,7 +140,7 @@ func (l *ledger) AddDoubts(ctx context.Context, batch []imap.Doubt) error {
 	out := make([]state.Doubt, len(batch))
 	for i, d := range batch {
 		out[i] = state.Doubt{SrcUIDValidity: l.srcValidity, SrcUID: d.SrcUID, DstUIDValidity: l.dstValidity, DstUIDNext: d.DstUIDNext,
-			Size: d.Size, InternalDate: d.InternalDate, SHA1: d.SHA1, Since: d.Since}
+			Size: d.Size, InternalDate: d.InternalDate, SHA1: d.SHA1, Munged: d.Munged, Since: d.Since}
 	}
 	return l.store.AddDoubts(ctx, l.folder, out)
 }

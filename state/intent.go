@@ -19,6 +19,7 @@ type Intent struct {
 	Flags          []string
 	SHA1           [20]byte // of the octets that are sent
 	SHA256         [32]byte
+	Munged         [20]byte // SHA-1 of what Cyrus' munge8bit makes of them; zero: nothing else
 	Begun          time.Time
 	Run            int64
 }
@@ -26,13 +27,13 @@ type Intent struct {
 // The row is not written where a copy is known that counts, nor over an open
 // intent for other octets.
 const beginIntent = `INSERT INTO intents (folder, src_uidvalidity, src_uid, dst_uidvalidity, dst_uidnext, size, date, zone, flags,
-		sha1, sha256, begun, run)
-	SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
+		sha1, sha256, begun, run, munged)
+	SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14
 	WHERE NOT EXISTS (SELECT 1 FROM messages WHERE folder = ?1 AND src_uidvalidity = ?2 AND src_uid = ?3
 		AND state IN (1, 2) AND marks & 1 = 0 AND dst_uidvalidity = ?4)
 	ON CONFLICT DO UPDATE SET dst_uidvalidity = excluded.dst_uidvalidity, dst_uidnext = excluded.dst_uidnext,
 		size = excluded.size, date = excluded.date, zone = excluded.zone, flags = excluded.flags,
-		begun = excluded.begun, run = excluded.run
+		begun = excluded.begun, run = excluded.run, munged = excluded.munged
 	WHERE sha1 = excluded.sha1 AND sha256 = excluded.sha256`
 
 // Begin opens intents for a batch, durably before it returns: only then may
@@ -54,7 +55,7 @@ func (s *Store) Begin(ctx context.Context, folder int64, batch []Intent) error {
 			}
 			date, zone := packDate(in.InternalDate)
 			result, err := stmt.ExecContext(ctx, folder, int64(in.SrcUIDValidity), int64(in.SrcUID), int64(in.DstUIDValidity),
-				int64(in.DstUIDNext), in.Size, date, zone, text(flags), in.SHA1[:], in.SHA256[:], stamp(in.Begun), in.Run)
+				int64(in.DstUIDNext), in.Size, date, zone, text(flags), in.SHA1[:], in.SHA256[:], stamp(in.Begun), in.Run, hash(in.Munged[:]))
 			if err != nil {
 				return err
 			}
@@ -86,19 +87,20 @@ func refusal(ctx context.Context, tx *sql.Tx, folder int64, in *Intent) error {
 func (s *Store) Intents(ctx context.Context, folder int64) ([]Intent, error) {
 	var list []Intent
 	err := s.each(ctx, "list intents", `SELECT src_uidvalidity, src_uid, dst_uidvalidity, dst_uidnext, size, date, zone,
-		coalesce(flags, ''), sha1, sha256, begun, run FROM intents WHERE folder = ? ORDER BY src_uidvalidity, src_uid`, []any{folder},
+		coalesce(flags, ''), sha1, sha256, munged, begun, run FROM intents WHERE folder = ? ORDER BY src_uidvalidity, src_uid`, []any{folder},
 		func(scan func(...any) error) (bool, error) {
 			var in Intent
 			var date, zone sql.NullInt64
 			var flags string
-			var sha1, sha256 sql.RawBytes
+			var sha1, sha256, munged sql.RawBytes
 			var begun int64
 			if err := scan(&in.SrcUIDValidity, &in.SrcUID, &in.DstUIDValidity, &in.DstUIDNext, &in.Size, &date, &zone,
-				&flags, &sha1, &sha256, &begun, &in.Run); err != nil {
+				&flags, &sha1, &sha256, &munged, &begun, &in.Run); err != nil {
 				return false, err
 			}
 			copy(in.SHA1[:], sha1)
 			copy(in.SHA256[:], sha256)
+			copy(in.Munged[:], munged)
 			in.InternalDate, in.Flags, in.Begun = unpackDate(date.Valid, date.Int64, zone.Int64), unpackFlags(flags), unstamp(begun)
 			list = append(list, in)
 			return true, nil
@@ -122,22 +124,24 @@ type Doubt struct {
 	Size           int64
 	InternalDate   time.Time
 	SHA1           [20]byte
+	Munged         [20]byte // as Intent's
 	Since          time.Time
 }
 
-// AddDoubts notes doubts. Of one already known the earlier time stays, and the
-// lower DstUIDNext if the target's UIDVALIDITY is the same.
+// AddDoubts notes doubts. Of one already known the later time counts, for what
+// was sent last may come through last, and the lower DstUIDNext if the target's
+// UIDVALIDITY is the same.
 func (s *Store) AddDoubts(ctx context.Context, folder int64, batch []Doubt) error {
 	return s.write(ctx, "add doubts", func(ctx context.Context, tx *sql.Tx) error {
 		for _, d := range batch {
 			date, zone := packDate(d.InternalDate)
-			if _, err := tx.ExecContext(ctx, `INSERT INTO doubts (folder, src_uidvalidity, src_uid, dst_uidvalidity, dst_uidnext, size, date, zone, sha1, since)
-				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			if _, err := tx.ExecContext(ctx, `INSERT INTO doubts (folder, src_uidvalidity, src_uid, dst_uidvalidity, dst_uidnext, size, date, zone, sha1, since, munged)
+				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 				ON CONFLICT DO UPDATE SET
 					dst_uidnext = CASE WHEN dst_uidvalidity = excluded.dst_uidvalidity THEN min(dst_uidnext, excluded.dst_uidnext) ELSE excluded.dst_uidnext END,
 					dst_uidvalidity = excluded.dst_uidvalidity, size = excluded.size, date = excluded.date, zone = excluded.zone,
-					sha1 = excluded.sha1, since = min(since, excluded.since)`,
-				folder, d.SrcUIDValidity, d.SrcUID, d.DstUIDValidity, d.DstUIDNext, d.Size, date, zone, d.SHA1[:], stamp(d.Since)); err != nil {
+					sha1 = excluded.sha1, munged = excluded.munged, since = max(since, excluded.since)`,
+				folder, d.SrcUIDValidity, d.SrcUID, d.DstUIDValidity, d.DstUIDNext, d.Size, date, zone, d.SHA1[:], stamp(d.Since), hash(d.Munged[:])); err != nil {
 				return err
 			}
 		}
@@ -148,16 +152,17 @@ func (s *Store) AddDoubts(ctx context.Context, folder int64, batch []Doubt) erro
 // Doubts returns the doubts of a folder by source UID.
 func (s *Store) Doubts(ctx context.Context, folder int64) ([]Doubt, error) {
 	var list []Doubt
-	err := s.each(ctx, "list doubts", `SELECT src_uidvalidity, src_uid, dst_uidvalidity, dst_uidnext, size, date, zone, sha1, since
+	err := s.each(ctx, "list doubts", `SELECT src_uidvalidity, src_uid, dst_uidvalidity, dst_uidnext, size, date, zone, sha1, munged, since
 		FROM doubts WHERE folder = ? ORDER BY src_uidvalidity, src_uid`, []any{folder}, func(scan func(...any) error) (bool, error) {
 		var d Doubt
 		var date, zone sql.NullInt64
-		var sha1 sql.RawBytes
+		var sha1, munged sql.RawBytes
 		var since int64
-		if err := scan(&d.SrcUIDValidity, &d.SrcUID, &d.DstUIDValidity, &d.DstUIDNext, &d.Size, &date, &zone, &sha1, &since); err != nil {
+		if err := scan(&d.SrcUIDValidity, &d.SrcUID, &d.DstUIDValidity, &d.DstUIDNext, &d.Size, &date, &zone, &sha1, &munged, &since); err != nil {
 			return false, err
 		}
 		copy(d.SHA1[:], sha1)
+		copy(d.Munged[:], munged)
 		d.InternalDate, d.Since = unpackDate(date.Valid, date.Int64, zone.Int64), unstamp(since)
 		list = append(list, d)
 		return true, nil

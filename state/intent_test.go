@@ -101,7 +101,7 @@ func TestDoubts(t *testing.T) {
 	f := folderTest(t, s, "a@x.test")
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	first := Doubt{SrcUIDValidity: 1, SrcUID: 2, DstUIDValidity: 3, DstUIDNext: 40, Size: 5,
-		InternalDate: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), SHA1: [20]byte{7}, Since: at}
+		InternalDate: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), SHA1: [20]byte{7}, Munged: [20]byte{8}, Since: at}
 	get := func() Doubt {
 		t.Helper()
 		got, err := s.Doubts(ctx, f.ID)
@@ -118,12 +118,12 @@ func TestDoubts(t *testing.T) {
 	later := first
 	later.DstUIDNext, later.Since = 50, at.Add(time.Hour)
 	must(t, s.AddDoubts(ctx, f.ID, []Doubt{later}))
-	if got := get(); got != first {
-		t.Errorf("a second doubt must keep the first's bounds: %+v", got)
+	if got := get(); got.DstUIDNext != 40 || !got.Since.Equal(later.Since) {
+		t.Errorf("a second doubt must be looked for from the first's UID on, and not before its own time is over: %+v", got)
 	}
 	later.DstUIDValidity = 4
 	must(t, s.AddDoubts(ctx, f.ID, []Doubt{later}))
-	if got := get(); got.DstUIDNext != 50 || got.DstUIDValidity != 4 || !got.Since.Equal(at) {
+	if got := get(); got.DstUIDNext != 50 || got.DstUIDValidity != 4 || !got.Since.Equal(later.Since) {
 		t.Errorf("under a new UIDVALIDITY: %+v", got)
 	}
 	must(t, s.ClearDoubts(ctx, f.ID, 9, []uint32{2})) // of another source UIDVALIDITY

@@ -119,6 +119,7 @@ CREATE TABLE intents (
 	flags           TEXT,
 	sha1            BLOB    NOT NULL,
 	sha256          BLOB    NOT NULL,
+	munged          BLOB,             -- SHA-1 with 8-bit header octets replaced, if there are any
 	begun           INTEGER NOT NULL,
 	run             INTEGER NOT NULL,
 	PRIMARY KEY (folder, src_uidvalidity, src_uid)
@@ -134,6 +135,7 @@ CREATE TABLE doubts (
 	date            INTEGER,
 	zone            INTEGER,
 	sha1            BLOB    NOT NULL,
+	munged          BLOB,
 	since           INTEGER NOT NULL,
 	PRIMARY KEY (folder, src_uidvalidity, src_uid)
 ) STRICT, WITHOUT ROWID;
