@@ -1,32 +1,42 @@
 package imaptest
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 )
 
-// append answers APPEND, RFC 3501 §6.3.11, with APPENDUID of RFC 4315.
+// arrival is one message of an APPEND.
+type arrival struct {
+	msg  Message
+	data []byte
+}
+
+// append answers APPEND, RFC 3501 §6.3.11, with APPENDUID of RFC 4315, and of
+// several messages at once where MULTIAPPEND (RFC 3502) is announced.
 func (s *session) append(cmd *command) reply {
 	a := cmd.args
 	a.space()
 	name := a.astring()
-	a.space()
-	var msg Message
-	if a.peek() == '(' {
-		msg.Flags = a.flags()
+	var list []arrival
+	for len(list) == 0 || a.err == nil && s.can("MULTIAPPEND") && a.peek() == ' ' {
 		a.space()
+		list = append(list, a.arrival())
 	}
-	if a.peek() == '"' {
-		msg.InternalDate = a.dateTime()
-		a.space()
-	}
-	data := a.literal()
 	if err := a.end(); err != nil {
 		return bad("%v", err)
 	}
-	b, err := s.srv.bodies.putBytes(data)
-	if err != nil {
-		return no("[SERVERBUG] The message could not be kept")
+	var stored []*body
+	for _, x := range list {
+		if r, refused := s.refuse(x); refused {
+			return r
+		}
+		b, err := s.srv.bodies.putBytes(s.quirks.kept(x.data))
+		if err != nil {
+			return no("[SERVERBUG] The message could not be kept")
+		}
+		stored = append(stored, b)
 	}
 	s.srv.mu.Lock()
 	defer s.srv.mu.Unlock()
@@ -34,12 +44,64 @@ func (s *session) append(cmd *command) reply {
 	if m == nil || m.noSelect {
 		return no("[TRYCREATE] Mailbox does not exist")
 	}
-	uid := m.add(msg, b)
+	uids := make([]uint32, len(list))
+	for i, x := range list {
+		uids[i] = m.add(x.msg, stored[i])
+	}
 	s.srv.touch()
 	if !s.can("UIDPLUS") {
 		return ok("Appended")
 	}
-	return ok("[APPENDUID %d %d] Appended", m.uidValidity, uid)
+	return ok("[APPENDUID %d %s] Appended", m.uidValidity, setOf(uids))
+}
+
+func (a *args) arrival() arrival {
+	var x arrival
+	if a.peek() == '(' {
+		x.msg.Flags = a.flags()
+		a.space()
+	}
+	if a.peek() == '"' {
+		x.msg.InternalDate = a.dateTime()
+		a.space()
+	}
+	x.data = a.literal()
+	return x
+}
+
+// refuse asks the quirk of that name.
+func (s *session) refuse(x arrival) (reply, bool) {
+	if s.quirks.Refuse == nil {
+		return reply{}, false
+	}
+	x.msg.Body = x.data
+	switch word, text, _ := strings.Cut(s.quirks.Refuse(x.msg), " "); word {
+	case "":
+		return reply{}, false
+	case "CUT":
+		s.cut()
+		return reply{}, true
+	default:
+		return reply{word, text}, true
+	}
+}
+
+// kept is what is stored of a message's octets.
+func (q Quirks) kept(data []byte) []byte {
+	if !q.Munge {
+		return data
+	}
+	data = slices.Clone(data)
+	header := len(data)
+	if i := bytes.Index(data, []byte("\r\n\r\n")); i >= 0 {
+		header = i
+	}
+	for i, c := range data[:header] {
+		if c >= 0x80 {
+			data[i] = 'X'
+		}
+	}
+	return data
 }
 
 // store answers STORE, RFC 3501 §6.4.6.

@@ -44,7 +44,7 @@ func (p *fetchPlan) parse(a *args) {
 func (p *fetchPlan) item(a *args) {
 	isName := func(r rune) bool { return isAtom(r) && r != '[' && r != '<' }
 	switch name := strings.ToUpper(a.run(isName, "FETCH item")); name {
-	case "UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", "MODSEQ":
+	case "UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", "MODSEQ", "DIGEST.SHA1":
 		p.items[name] = true
 	case "FAST":
 		p.items["FLAGS"], p.items["INTERNALDATE"], p.items["RFC822.SIZE"] = true, true, true
@@ -237,6 +237,9 @@ func (f *fetching) parts(m snapshot) (uid, parts []string) {
 	}
 	if p.items["MODSEQ"] {
 		parts = append(parts, fmt.Sprintf("MODSEQ (%d)", m.modSeq))
+	}
+	if p.items["DIGEST.SHA1"] { // Cyrus's, where DIGEST=SHA1 is announced
+		parts = append(parts, fmt.Sprintf("DIGEST.SHA1 %x", m.msg.body.sha1))
 	}
 	for _, name := range p.others {
 		text := odd.Items[name]

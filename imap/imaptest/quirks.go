@@ -28,6 +28,13 @@ type Quirks struct {
 	// PermanentFlags replaces the list announced by SELECT and EXAMINE.
 	PermanentFlags []string
 
+	// Refuse gives the answer to an APPEND that holds this message, such as
+	// "NO Message contains bare newlines"; "": it is taken; "CUT": the
+	// connection is closed without a word.
+	Refuse func(Message) string
+	// Munge stores X for header octets above 127, as Cyrus's munge8bit does.
+	Munge bool
+
 	// ListLiterals sends mailbox names in LIST as literals.
 	ListLiterals bool
 	// Without hides capabilities, and with them what they stand for:
