@@ -106,3 +106,6 @@ func (s *Session) revive(ctx context.Context, dead string) error {
 	s.key = fresh.key
 	return nil
 }
+
+// Holds tells whether a secret is what the session acts by.
+func (s *Session) Holds(secret string) bool { return secret == s.current() }

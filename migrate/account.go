@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"bmsync/bmapi"
 	"bmsync/imap"
 	"bmsync/state"
 )
@@ -152,8 +153,7 @@ func (w *accountWork) attempt(ctx context.Context) (err error) {
 		return err
 	}
 	defer src.Close()
-	dst, err := imap.DialTarget(ctx, w.run.opts.Target.IMAP, w.key.token(),
-		imap.Options{Idle: w.run.opts.Target.Idle, Logger: w.run.log, Name: "target " + w.run.opts.Target.Name})
+	dst, err := w.key.dial(ctx)
 	if err != nil {
 		return err
 	}
@@ -177,12 +177,22 @@ func (w *accountWork) provision(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if w.row.EntryUID != "" && w.row.EntryUID != e.UID {
+	if w.row.EntryUID != "" && (w.row.EntryUID != e.UID || w.row.DomainUID != e.Domain.UID) {
 		return blocked("find out who made the user anew; bmsync run --recopy "+w.plan.Address+" starts the account again",
 			"%s is another entry in BlueMind than the one that an earlier run filled", e.Address)
 	}
 	if e.Created && w.row.EntryUID != "" {
 		return &imap.WentBackError{Side: "target", Mailbox: "INBOX", What: "the user was missing, though an earlier run had filled the mailbox"}
+	}
+	if err := w.run.claim(e); err != nil {
+		return err
+	}
+	if w.row.EntryUID == "" && e.UID == bmapi.UserUID(e.Domain.UID, e.Address) {
+		// Ours, and no run has got so far yet: one that was cut may have made
+		// the user and not put him into his group.
+		if err := w.run.platform.admin.AddToGroup(ctx, e.Domain.UID, bmapi.UsersGroup, e.UID); err != nil {
+			return fmt.Errorf("add %s to the group of users: %w", e.Address, err)
+		}
 	}
 	w.entry = e
 	w.row.DomainUID, w.row.EntryUID, w.row.Created = e.Domain.UID, e.UID, w.row.Created || e.Created

@@ -129,7 +129,7 @@ func (a *accountCheck) probe(ctx context.Context) {
 
 // inbox logs in and opens INBOX; its UIDVALIDITY is asked for with it.
 func (a *accountCheck) inbox(ctx context.Context, k *key) error {
-	t, err := imap.DialTarget(ctx, a.Target.IMAP, k.token(), imap.Options{Idle: a.Target.Idle, Logger: a.Logger, Name: "target " + a.Target.Name})
+	t, err := k.dial(ctx)
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,9 @@ func (v *provisioner) findDomain(ctx context.Context, name string, dry bool) (*b
 	want := v.planned(name)
 	target := v.p.target.domain(name)
 	found, err := v.p.admin.LookupDomain(ctx, target)
+	if err == nil {
+		err = refuseAdministrators("@" + found.UID)
+	}
 	switch {
 	case err == nil && want.Create && !dry:
 		return found, v.p.admin.AssignServers(ctx, found.UID, "") // mends an interrupted creation
@@ -95,6 +98,9 @@ func (v *provisioner) ensure(ctx context.Context, a *PlanAccount, dry bool) (*en
 	address := v.p.target.Address(a.Address)
 	local, _, _ := strings.Cut(address, "@")
 	_, planDomain, _ := strings.Cut(a.Address, "@")
+	if err := refuseAdministrators(a.Address, address); err != nil {
+		return nil, err
+	}
 	d, err := v.domain(ctx, planDomain, dry)
 	if err != nil {
 		return nil, err
@@ -124,6 +130,9 @@ func (v *provisioner) ensure(ctx context.Context, a *PlanAccount, dry bool) (*en
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look for the mailbox of %s: %w", address, err)
+	}
+	if err := refuseAdministrators(box.Name, box.Name+"@"+d.UID); err != nil {
+		return nil, err
 	}
 	if err := usable(box, address); err != nil {
 		return nil, err
@@ -197,7 +206,7 @@ func (v *provisioner) create(ctx context.Context, d *bmapi.Domain, a *PlanAccoun
 	if err != nil {
 		return err
 	}
-	return v.p.admin.AddToGroup(ctx, d.UID, "user", uid)
+	return v.p.admin.AddToGroup(ctx, d.UID, bmapi.UsersGroup, uid)
 }
 
 func or2(a, b string) string {

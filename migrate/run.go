@@ -102,6 +102,7 @@ type runner struct {
 	name      string
 	dead      map[string]bool // names of runs that are over
 	recopy    map[string]bool
+	filling   sync.Map // domain and entry UID → address: who fills which mailbox
 	source    map[string]*semaphore.Weighted
 	target    *semaphore.Weighted
 	log       *slog.Logger
@@ -166,6 +167,9 @@ func Run(ctx context.Context, o RunOptions) (res RunResult, err error) {
 		return res, err
 	}
 	defer func() { err = errors.Join(err, r.store.Close()) }()
+	if err := r.remember(ctx); err != nil {
+		return res, err
+	}
 	r.seatsOf()
 	r.event(Event{Kind: EventRunStarted, Text: r.name})
 	res, err = r.accounts(ctx)

@@ -2,10 +2,12 @@ package migrate
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"bmsync/bmapi"
@@ -84,6 +86,25 @@ type platform struct {
 	version bmapi.Version
 	id      string // of the installation
 	log     *slog.Logger
+
+	mu     sync.Mutex
+	secret [sha256.Size]byte // digest of what the administrator logged in with last
+}
+
+// adminSecret asks for the administrator's secret, and remembers its digest.
+func (p *platform) adminSecret(ctx context.Context) (string, error) {
+	secret, err := p.target.AdminSecret(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.secret = sha256.Sum256([]byte(secret))
+	return secret, err
+}
+
+// administrators says whether a secret opens the API for the administrator.
+func (p *platform) administrators(secret string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.secret == sha256.Sum256([]byte(secret)) || p.admin.Holds(secret)
 }
 
 // openPlatform logs in to the API and finds out which BlueMind it is.
@@ -99,7 +120,7 @@ func openPlatform(ctx context.Context, t Target, log *slog.Logger) (*platform, e
 	if t.Version != "" && t.Version != fmt.Sprint(p.version.Major) {
 		return nil, &VersionMismatchError{Target: t.Name, Want: t.Version, Have: p.version.ReleaseName}
 	}
-	secret, err := t.AdminSecret(ctx)
+	secret, err := p.adminSecret(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("target %s: secret of %s: %w", t.Name, t.Admin, err)
 	}
@@ -107,7 +128,7 @@ func openPlatform(ctx context.Context, t Target, log *slog.Logger) (*platform, e
 	if err != nil {
 		return nil, fmt.Errorf("target %s: %w", t.Name, err)
 	}
-	p.admin = session.WithRenew(t.AdminSecret)
+	p.admin = session.WithRenew(p.adminSecret)
 	if p.id, err = p.admin.Identity(ctx); err != nil {
 		return nil, fmt.Errorf("target %s: %w", t.Name, err)
 	}

@@ -58,6 +58,9 @@ type key struct {
 // openKey becomes the user and makes a key, after having swept what crashed
 // runs left. A key of a run that may be alive elsewhere blocks the account.
 func openKey(ctx context.Context, p *platform, e *entry, run string, dead map[string]bool, now func() time.Time) (*key, error) {
+	if err := refuseAdministrators(e.Address, e.Login, e.Login+"@"+e.Domain.UID); err != nil {
+		return nil, err
+	}
 	k := &key{p: p, e: e, run: run, now: now, done: make(chan struct{})}
 	err := k.sweep(ctx, dead)
 	if err == nil {
@@ -76,6 +79,18 @@ func openKey(ctx context.Context, p *platform, e *entry, run string, dead map[st
 	return k, nil
 }
 
+// refuseAdministrators is law 1: under none of the names by which BlueMind
+// knows somebody may he be one of its administrators.
+func refuseAdministrators(names ...string) error {
+	for _, name := range names {
+		if IsAdministrator(name) {
+			return &BlockedError{Reason: name + " is one of BlueMind's administrators", Err: imap.ErrAdministrator,
+				Mend: "mail is copied as each user: name a user's address"}
+		}
+	}
+	return nil
+}
+
 // as acts as the user. A session that died (20 idle minutes, a restart of
 // BlueMind) is opened anew, once.
 func (k *key) as(ctx context.Context, do func(*bmapi.Session) error) error {
@@ -87,7 +102,10 @@ func (k *key) as(ctx context.Context, do func(*bmapi.Session) error) error {
 			if err != nil {
 				return fmt.Errorf("become %s: %w", k.e.Address, err)
 			}
-			k.user = user
+			k.user = user // whoever it is, the session is ended with the key
+		}
+		if who := k.user.Who(); IsAdministrator(who.Login) || IsAdministrator(who.Login+"@"+who.DomainUID) {
+			return refuseAdministrators(who.Login + "@" + who.DomainUID)
 		}
 		err := do(k.user)
 		if try > 0 || !errors.Is(err, bmapi.ErrUnauthenticated) {
@@ -141,6 +159,9 @@ func (k *key) renew(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("make a key for %s: %w", k.e.Address, err)
 		}
+		if made.Subject != "" && k.e.UID != "" && made.Subject != k.e.UID {
+			return blocked("report this, with the version of BlueMind", "BlueMind made a key of another user (%s) for %s", made.Subject, k.e.Address)
+		}
 		old := k.sid
 		k.sid = made.SID
 		if old == "" {
@@ -189,8 +210,25 @@ func (k *key) secret() string {
 }
 
 // token is what opens the target's mailbox: the only place where an
-// imap.Token is made.
-func (k *key) token() imap.Token { return imap.Token{Address: k.e.Address, Secret: k.secret()} }
+// imap.Token is made. What opens the API for the administrator is none.
+func (k *key) token() (imap.Token, error) {
+	secret := k.secret()
+	if secret == "" || k.p.administrators(secret) {
+		return imap.Token{}, &BlockedError{Reason: "the key of " + k.e.Address + " is the administrator's own secret", Err: imap.ErrAdministrator,
+			Mend: "give the administrator of the API a secret of his own"}
+	}
+	return imap.Token{Address: k.e.Address, Secret: secret}, nil
+}
+
+// dial opens the user's mailbox over IMAP, by the key and nothing else.
+func (k *key) dial(ctx context.Context) (*imap.Target, error) {
+	token, err := k.token()
+	if err != nil {
+		return nil, err
+	}
+	t := k.p.target
+	return imap.DialTarget(ctx, t.IMAP, token, imap.Options{Idle: t.Idle, Logger: k.p.log, Name: "target " + t.Name})
+}
 
 // session acts as the user by the key, for reads of his own mail.
 func (k *key) session() *bmapi.Session { return k.p.client.WithKey(k.secret()) }

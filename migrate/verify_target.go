@@ -40,8 +40,7 @@ func (v *prover) target(ctx context.Context, folders []state.Folder) error {
 }
 
 func (v *prover) folders(ctx context.Context, k *key, core []bmapi.MailFolder, folders []state.Folder) error {
-	dst, err := imap.DialTarget(ctx, v.opts.Target.IMAP, k.token(),
-		imap.Options{Idle: v.opts.Target.Idle, Logger: v.run.log, Name: "target " + v.opts.Target.Name})
+	dst, err := k.dial(ctx)
 	if err != nil {
 		return err
 	}
