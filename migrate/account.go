@@ -130,8 +130,19 @@ func backOff(failed int) time.Duration {
 	return d/2 + rand.N(d)
 }
 
-// attempt goes through the whole account with one pair of sessions.
+// attempt goes through the whole account with one pair of sessions. The source
+// comes first: nothing is made for an account that can't be read.
 func (w *accountWork) attempt(ctx context.Context) (err error) {
+	release, err := w.run.seats(ctx, w.plan.Source)
+	if err != nil {
+		return err
+	}
+	defer release()
+	src, err := dialSource(ctx, w.run.opts.Sources[w.plan.Source], w.plan.SourceLogin, w.run.log)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
 	if w.entry == nil {
 		if err := w.provision(ctx); err != nil {
 			return err
@@ -143,16 +154,6 @@ func (w *accountWork) attempt(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	release, err := w.run.seats(ctx, w.plan.Source)
-	if err != nil {
-		return err
-	}
-	defer release()
-	src, err := dialSource(ctx, w.run.opts.Sources[w.plan.Source], w.plan.SourceLogin, w.run.log)
-	if err != nil {
-		return err
-	}
-	defer src.Close()
 	dst, err := w.key.dial(ctx)
 	if err != nil {
 		return err

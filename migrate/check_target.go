@@ -207,8 +207,18 @@ func (c *checkup) unchecked(host string) {
 // greetingSize bounds the line that a server begins with.
 const greetingSize = 1 << 10
 
-// greet connects as far as the server's first line (RFC 3501 §7.1). TLS begun
-// later, by STARTTLS, is not tried.
+// certified refuses a target whose IMAP server shows a certificate that isn't
+// trusted, before anything is made there. Any other trouble is the accounts',
+// who try again.
+func (p *platform) certified(ctx context.Context) error {
+	if err := greet(ctx, p.target.IMAP); untrusted(err) {
+		return fmt.Errorf("target %s: IMAP at %s: %w", p.target.Name, p.target.IMAP.Addr, err)
+	}
+	return nil
+}
+
+// greet connects as far as the server's first line (RFC 3501 §7.1), and through
+// STARTTLS where that is what secures the connection.
 func greet(ctx context.Context, s imap.Server) error {
 	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
 	defer cancel()
@@ -219,15 +229,33 @@ func greet(ctx context.Context, s imap.Server) error {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	if s.Security == imap.ImplicitTLS {
-		conf := &tls.Config{MinVersion: tls.VersionTLS12}
-		if s.TLS != nil {
-			conf = s.TLS.Clone()
-		}
-		if conf.ServerName == "" {
-			conf.ServerName, _, _ = net.SplitHostPort(s.Addr) // a bad address was not dialled
-		}
-		conn = tls.Client(conn, conf)
+		conn = tls.Client(conn, clientTLS(s))
 	}
+	line, err := firstLine(ctx, conn)
+	if err != nil {
+		return fmt.Errorf("no greeting: %w", err)
+	}
+	if !strings.HasPrefix(strings.ToUpper(line), "* OK") {
+		return fmt.Errorf("not the greeting of an IMAP server that is ready: %s", quoteShort(line))
+	}
+	if s.Security != imap.StartTLS {
+		return nil
+	}
+	if _, err := conn.Write([]byte("a STARTTLS\r\n")); err != nil { // RFC 3501 §6.2.1
+		return fmt.Errorf("STARTTLS: %w", err)
+	}
+	if line, err = firstLine(ctx, conn); err != nil {
+		return fmt.Errorf("STARTTLS: %w", err)
+	}
+	if !strings.HasPrefix(strings.ToUpper(line), "A OK") {
+		return fmt.Errorf("STARTTLS refused: %s", quoteShort(line))
+	}
+	return tls.Client(conn, clientTLS(s)).HandshakeContext(ctx)
+}
+
+// firstLine reads to the end of a line, which is short and the last that the
+// server sends for now.
+func firstLine(ctx context.Context, conn net.Conn) (string, error) {
 	var line []byte
 	for chunk := make([]byte, 256); !strings.Contains(string(line), "\n") && len(line) < greetingSize; {
 		n, err := conn.Read(chunk)
@@ -236,13 +264,23 @@ func greet(ctx context.Context, s imap.Server) error {
 			if ctx.Err() != nil {
 				err = context.Cause(ctx)
 			}
-			return fmt.Errorf("no greeting: %w", err)
+			return "", err
 		}
 	}
-	if !strings.HasPrefix(strings.ToUpper(string(line)), "* OK") {
-		return fmt.Errorf("not the greeting of an IMAP server that is ready: %s", quoteShort(strings.TrimSpace(string(line))))
+	return strings.TrimSpace(string(line)), nil
+}
+
+// clientTLS is a server's settings, with the name that its certificate must
+// have.
+func clientTLS(s imap.Server) *tls.Config {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	if s.TLS != nil {
+		conf = s.TLS.Clone()
 	}
-	return nil
+	if conf.ServerName == "" {
+		conf.ServerName, _, _ = net.SplitHostPort(s.Addr) // a bad address was not dialled
+	}
+	return conf
 }
 
 // untrusted says whether a server's certificate was the trouble.

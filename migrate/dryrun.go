@@ -34,6 +34,9 @@ func DryRun(ctx context.Context, o RunOptions) (res RunResult, err error) {
 	if err := planFits(o.Plan, r.platform); err != nil {
 		return res, err
 	}
+	if err := r.platform.certified(ctx); err != nil {
+		return res, err
+	}
 	r.provision = &provisioner{p: r.platform, plan: o.Plan, sleep: r.pause}
 	store, err := state.OpenReadOnly(ctx, StatePath(o.StateDir, o.Target.Name))
 	switch {

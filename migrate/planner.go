@@ -139,6 +139,8 @@ func (b *planBuilder) write(ctx context.Context, w *PlanWriter, old map[string]s
 			select {
 			case <-l.done:
 			case <-gctx.Done():
+			}
+			if gctx.Err() != nil { // what became of l says nothing about its source
 				return context.Cause(gctx)
 			}
 			if l.err != nil {

@@ -59,6 +59,7 @@ type RunResult struct {
 	States      map[string]int  `json:"states"`
 	Copied      int             `json:"copied"`
 	Bytes       int64           `json:"bytes"`
+	Refused     int64           `json:"refused"` // in the ledger
 	NewRefusals bool            `json:"new_refusals"`
 	Interrupted bool            `json:"interrupted"`
 	NotBegun    int             `json:"not_begun"`
@@ -160,6 +161,9 @@ func Run(ctx context.Context, o RunOptions) (res RunResult, err error) {
 	}
 	defer r.platform.close(ctx)
 	if err := planFits(o.Plan, r.platform); err != nil {
+		return res, err
+	}
+	if err := r.platform.certified(ctx); err != nil {
 		return res, err
 	}
 	r.provision = &provisioner{p: r.platform, plan: o.Plan, sleep: r.pause}
@@ -289,6 +293,7 @@ func (r *RunResult) add(one AccountResult) {
 	r.States[one.State]++
 	r.Copied += one.Copied
 	r.Bytes += one.Bytes
+	r.Refused += one.Refused
 	r.NewRefusals = r.NewRefusals || one.NewRefusals
 	if one.State != AccountComplete || one.Reason != "" || one.Would != "" {
 		r.Notable = append(r.Notable, one)
@@ -323,10 +328,10 @@ func (o *RunOptions) asksFor(a *PlanAccount) bool {
 	return named && (o.Wave == "" || a.Wave == o.Wave)
 }
 
-// UnknownError says that a plan has not what was asked for.
+// UnknownError says that a plan, or another file, has not what was asked for.
 type UnknownError struct{ Plan, What string }
 
-func (e *UnknownError) Error() string { return e.Plan + ": the plan has no " + e.What }
+func (e *UnknownError) Error() string { return e.Plan + " has no " + e.What }
 
 // askedFor makes sure, before anything is touched, that every address and the
 // wave that were asked for are in the plan.

@@ -87,6 +87,9 @@ func Verify(ctx context.Context, o VerifyOptions) (res VerifyResult, err error) 
 		return res, err
 	}
 	defer r.platform.close(ctx)
+	if err := r.platform.certified(ctx); err != nil {
+		return res, err
+	}
 	if s, err := openForReading(ctx, o.StateDir, o.Target.Name); err != nil {
 		return res, err
 	} else if err := s.Close(); err != nil {
