@@ -38,7 +38,7 @@ Exit code 4: something blocks, a person must decide. Warnings alone give 0.`,
 				return err
 			}
 			defer j.close()
-			o, err := checkOptions(j, only)
+			o, err := checkOptions(j, addresses(only))
 			if err != nil {
 				return err
 			}
@@ -78,7 +78,7 @@ func checkOptions(j *job, only []string) (migrate.CheckOptions, error) {
 	}
 	for _, address := range only {
 		if !known[address] {
-			return o, &usageError{fmt.Errorf("%s has no target_address %q", c.Accounts, address)}
+			return o, j.suggest(&migrate.UnknownError{Plan: c.Accounts, What: "account " + address})
 		}
 	}
 	plan, err := migrate.OpenPlan(c.Plan)

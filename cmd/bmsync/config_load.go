@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"bmsync/migrate"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v3"
@@ -125,6 +127,23 @@ type setting struct {
 // policy::limits::batch_bytes is --policy-limits-batch-bytes.
 func (s setting) flagName() string {
 	return strings.NewReplacer(keyDelimiter, "-", "_", "-").Replace(s.key)
+}
+
+// settingFlags gives a command flags for the settings that it heeds: those
+// that say where things are kept, and those whose key begins with one of
+// prefixes. They stand in no help but the program's, which names their form.
+func settingFlags(cmd *cobra.Command, prefixes ...string) {
+	flags := cmd.PersistentFlags() // for plan show, too
+	for _, s := range defaultConfig("").settings() {
+		place := !strings.HasPrefix(s.key, "policy")
+		if !place && !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s.key, p) }) {
+			continue
+		}
+		flags.String(s.flagName(), "", shown(s.key)+" of bmsync.yaml")
+		if err := flags.MarkHidden(s.flagName()); err != nil {
+			panic(err) // it was defined above
+		}
+	}
 }
 
 // envName is the variable that overrides the setting: BMSYNC_STATE,

@@ -37,11 +37,23 @@ func main() {
 // run is the whole program, but for signals: it reads args, writes results to
 // stdout and all else to stderr, and gives the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, env func(string) (string, bool), stop <-chan struct{}) int {
-	a := &app{stdout: stdout, stderr: stderr, env: env, stop: stop}
+	a := &app{stdout: stdout, stderr: &lockedWriter{w: stderr}, env: env, stop: stop}
 	root := newRootCmd(a)
 	root.SetArgs(args)
 	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
 	return a.exit(err)
+}
+
+// lockedWriter lets events, log and errors share one stream.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }

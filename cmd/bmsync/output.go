@@ -67,7 +67,7 @@ func eventLine(ev migrate.Event) string {
 			return fmt.Sprintf("  %s: user created", ev.Account)
 		}
 	case migrate.EventAccountEnded:
-		line := fmt.Sprintf("  %s: %s, %d messages copied (%s)", ev.Account, ev.Text, ev.Messages, migrate.AboutSize(ev.Bytes))
+		line := fmt.Sprintf("  %s: %s, %s copied (%s)", ev.Account, ev.Text, many(ev.Messages, "message"), migrate.AboutSize(ev.Bytes))
 		if ev.Reason != "" {
 			line += "\n      " + ev.Reason
 		}
@@ -78,7 +78,7 @@ func eventLine(ev migrate.Event) string {
 	case migrate.EventRetry:
 		return fmt.Sprintf("  %s: %s; trying again", ev.Account, ev.Reason)
 	case migrate.EventSettling:
-		return fmt.Sprintf("  %s: %q: asking the target what became of %d messages without an answer", ev.Account, ev.Folder, ev.Messages)
+		return fmt.Sprintf("  %s: %q: asking the target what became of %s without an answer", ev.Account, ev.Folder, many(ev.Messages, "message"))
 	case migrate.EventWarning:
 		line := fmt.Sprintf("  %s: warning: %s", ev.Account, ev.Text)
 		if ev.Folder != "" {
@@ -89,11 +89,9 @@ func eventLine(ev migrate.Event) string {
 		if ev.Reason != "" {
 			return fmt.Sprintf("  %s: could not be looked at: %s", ev.Account, ev.Reason)
 		}
-		return fmt.Sprintf("  %s: %d messages, %s", ev.Account, ev.Messages, migrate.AboutSize(ev.Bytes))
+		return fmt.Sprintf("  %s: %s to copy, %s", ev.Account, many(ev.Messages, "message"), migrate.AboutSize(ev.Bytes))
 	case migrate.EventVerified:
-		return fmt.Sprintf("  %s: %s, %d messages proven", ev.Account, ev.Text, ev.Messages)
-	case migrate.EventWould:
-		return fmt.Sprintf("  %s: would %s", ev.Account, ev.Text)
+		return fmt.Sprintf("  %s: %s, %s proven", ev.Account, ev.Text, many(ev.Messages, "message"))
 	}
 	return ""
 }

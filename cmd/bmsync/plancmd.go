@@ -37,11 +37,13 @@ func (a *app) plan(cmd *cobra.Command) error {
 		return err
 	}
 	defer j.close()
+	ctx, end := a.untilStopped(cmd.Context())
+	defer end()
 	exceptions := map[string]migrate.Exception{}
 	for _, e := range j.config.Exceptions {
 		exceptions[e.Address] = e
 	}
-	res, err := migrate.BuildPlan(cmd.Context(), migrate.PlanOptions{
+	res, err := migrate.BuildPlan(ctx, migrate.PlanOptions{
 		Path: j.config.Plan, Tool: version(), Rows: j.rows, Sources: j.sources, Policy: j.config.Policy, Domains: planDomains(j.config),
 		Exceptions: exceptions, Events: a.events().tell, Logger: j.opts.Logger,
 	})
@@ -81,22 +83,22 @@ type planSummary struct {
 
 func (p planSummary) text(w io.Writer) error {
 	t := p.Trailer
-	fmt.Fprintf(w, "%s: %d accounts, %d folders, %d messages, %s; policy %.12s\n", p.Path, t.Accounts, t.Folders, t.Messages, migrate.AboutSize(t.Bytes), p.PolicyDigest)
+	fmt.Fprintf(w, "%s: %s, %s, %s, %s; policy %.12s\n", p.Path, many(t.Accounts, "account"), many(t.Folders, "folder"), many(t.Messages, "message"), migrate.AboutSize(t.Bytes), p.PolicyDigest)
 	if p.Skipped > 0 {
-		fmt.Fprintf(w, "%d accounts are left out by an exception\n", p.Skipped)
+		fmt.Fprintf(w, "left out by an exception: %s\n", many(p.Skipped, "account"))
 	}
 	few(w, "changed since the plan before", p.Changes)
-	few(w, "accounts could not be looked at; they are planned, and decided when they are run", p.Unsurveyed)
+	few(w, "could not be looked at; planned all the same, and decided when it is run", p.Unsurveyed)
 	_, err := fmt.Fprintln(w, "Next: bmsync plan show, then bmsync run --target …")
 	return err
 }
 
-// few writes a list's first lines.
+// few writes how long a list is, and its first lines.
 func few(w io.Writer, title string, list []string) {
 	if len(list) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "%d %s:\n", len(list), title)
+	fmt.Fprintf(w, "%s: %d\n", title, len(list))
 	for i, line := range list {
 		if i == 20 {
 			fmt.Fprintf(w, "  … and %d more\n", len(list)-i)
@@ -195,8 +197,8 @@ func rank(l planLine) int {
 }
 
 func (v planView) text(w io.Writer) error {
-	fmt.Fprintf(w, "plan of %s for BlueMind %s, policy %.12s\n", v.Header.Created.Local().Format("2006-01-02 15:04"), v.Header.TargetVersion, v.Header.PolicyDigest)
-	fmt.Fprintf(w, "%d accounts, %d folders, %d messages, %s\n", v.Totals.Accounts, v.Totals.Folders, v.Totals.Messages, migrate.AboutSize(v.Totals.Bytes))
+	fmt.Fprintf(w, "plan of %s for BlueMind %s, policy %.12s\n", moment(v.Header.Created), forVersion(v.Header.TargetVersion), v.Header.PolicyDigest)
+	fmt.Fprintf(w, "%s, %s, %s, %s\n", many(v.Totals.Accounts, "account"), many(v.Totals.Folders, "folder"), many(v.Totals.Messages, "message"), migrate.AboutSize(v.Totals.Bytes))
 	for _, d := range v.Domains {
 		fmt.Fprintln(w, "domain", d)
 	}
@@ -208,11 +210,18 @@ func (v planView) text(w io.Writer) error {
 		if f.Reason != "" && f.Rule == "" {
 			what += " (" + f.Reason + ")"
 		}
-		fmt.Fprintf(w, "  %s: %q %s: %d messages, %s\n", f.Account, f.Source, what, f.Messages, migrate.AboutSize(f.Bytes))
+		fmt.Fprintf(w, "  %s: %q %s: %s, %s\n", f.Account, f.Source, what, many(f.Messages, "message"), migrate.AboutSize(f.Bytes))
 	}
 	if v.Same > 0 {
-		fmt.Fprintf(w, "%d folders keep their name\n", v.Same)
+		fmt.Fprintf(w, "%s with the same name on both sides; --all lists them\n", many(v.Same, "folder"))
 	}
-	few(w, "accounts could not be looked at", v.Missing)
+	few(w, "could not be looked at when this was planned", v.Missing)
 	return nil
+}
+
+func forVersion(v migrate.TargetVersion) string {
+	if v == migrate.TargetBoth {
+		return "4 and 5"
+	}
+	return string(v)
 }

@@ -43,7 +43,7 @@ file alone, and may be called while a run is at work.`,
 				return err
 			}
 			defer j.close()
-			r, err := migrate.OpenReport(cmd.Context(), migrate.ReportOptions{Target: j.target, StateDir: j.config.State, Only: only,
+			r, err := migrate.OpenReport(cmd.Context(), migrate.ReportOptions{Target: j.target, StateDir: j.config.State, Only: addresses(only),
 				Insecure: insecureHosts(j.config, j.target), Tool: version()})
 			if err != nil {
 				return err

@@ -27,11 +27,11 @@ at work on the same target.`,
 			case undo:
 				return &usageError{errors.New("--undo is not built yet: nothing that was written to a target can be taken back by bmsync")}
 			case tokens:
-				return a.resetTokens(cmd, target, args)
+				return a.resetTokens(cmd, target, addresses(args))
 			case len(args) != 1:
 				return &usageError{errors.New("reset what? bmsync reset ADDRESS --target NAME, or bmsync reset --tokens")}
 			}
-			return a.resetAccount(cmd, target, args[0], yes)
+			return a.resetAccount(cmd, target, addresses(args)[0], yes)
 		},
 	}
 	f := cmd.Flags()
@@ -72,7 +72,7 @@ func sweepText(out io.Writer, r migrate.Sweep) error {
 		failed = append(failed, f.Address+": "+f.Reason)
 	}
 	if w.err == nil {
-		few(out, "accounts could not be seen to", failed)
+		few(out, "could not be seen to", failed)
 	}
 	if r.Interrupted {
 		w.say("interrupted: run it again for the rest")

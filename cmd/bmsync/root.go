@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
 
 	"bmsync/bmapi"
 	"bmsync/imap"
@@ -50,7 +52,18 @@ a test server and replayed on production from the same plan.
 Running a command again is always safe: first run, resume, delta and retry are
 one command.
 
+  init → edit the files → check → plan → plan show → run → verify → report
+
+demo shows all of it on this machine, with nothing to set up.
+
+A setting of bmsync.yaml with one value may also come from the environment, or
+from a flag of the commands that heed it: policy.limits.accounts is
+BMSYNC_POLICY_LIMITS_ACCOUNTS and --policy-limits-accounts. Flag wins over
+environment, environment over file. What plan decides is set where plan is run.
+
 ` + exitCodes,
+		Args:         knownCommand,
+		RunE:         func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
@@ -58,9 +71,33 @@ one command.
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "write results as JSON, and events as JSON lines to stderr")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "tell more on stderr")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(newInitCmd(a), newCheckCmd(a), newPlanCmd(a), newRunCmd(a), newStatusCmd(a), newVerifyCmd(a), newReportCmd(a),
-		newWhereCmd(a), newResetCmd(a), newSimCmd(a), newDemoCmd(a), newVersionCmd(a))
+	check, plan, work, verify := newCheckCmd(a), newPlanCmd(a), newRunCmd(a), newVerifyCmd(a)
+	status, report, where, reset := newStatusCmd(a), newReportCmd(a), newWhereCmd(a), newResetCmd(a)
+	settingFlags(check, "policy")
+	settingFlags(plan, "policy")
+	settingFlags(work, "policy::limits")
+	settingFlags(verify, "policy::limits")
+	for _, cmd := range []*cobra.Command{status, report, where, reset} {
+		settingFlags(cmd)
+	}
+	root.AddCommand(newInitCmd(a), check, plan, work, status, verify, report, where, reset, newSimCmd(a), newDemoCmd(a), newVersionCmd(a))
 	return root
+}
+
+// knownCommand refuses what is no command's name.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, cmd := range root.Commands() {
+		names = append(names, cmd.Name())
+	}
+	mend := "bmsync --help lists the commands"
+	if near := migrate.Nearest(args[0], names); near != "" {
+		mend = "did you mean " + near + "?"
+	}
+	return &usageError{&hintError{fmt.Errorf("there is no command %q", args[0]), mend}}
 }
 
 func newVersionCmd(a *app) *cobra.Command {
@@ -170,7 +207,9 @@ func codeOf(err error) int {
 	_, identity := errors.AsType[*state.IdentityError](err)
 	_, locked := errors.AsType[*state.LockedError](err)
 	_, block := errors.AsType[*migrate.BlockedError](err)
-	if gate || version || tooOld || identity || locked || block {
+	_, refused := errors.AsType[*bmapi.AuthError](err)
+	_, secret := errors.AsType[*secretError](err)
+	if gate || version || tooOld || identity || locked || block || refused || secret || isCertificate(err) {
 		return exitBlocked
 	}
 	return exitFailed
@@ -179,14 +218,50 @@ func codeOf(err error) int {
 // tell writes an error and, where there is one, what mends it.
 func (a *app) tell(err error) {
 	if input, ok := errors.AsType[*migrate.InputError](err); ok {
-		for _, p := range input.Problems {
-			fmt.Fprintln(a.stderr, "bmsync:", p.Error())
+		for i, p := range input.Problems {
+			if i == shownProblems && !a.json {
+				fmt.Fprintf(a.stderr, "bmsync: and %d more\n", len(input.Problems)-i)
+				break
+			}
+			a.problem("error", p)
 		}
 		return
 	}
-	fmt.Fprintln(a.stderr, "bmsync:", err)
-	if mend := mendOf(err); mend != "" {
-		fmt.Fprintln(a.stderr, "        "+mend)
+	text := err.Error()
+	if codeOf(err) == exitInterrupted {
+		text = "interrupted"
+	}
+	a.problem("error", migrate.Problem{Text: text, Mend: mendOf(err)})
+}
+
+// shownProblems bounds what a CSV with a wrong column would fill the screen
+// with.
+const shownProblems = 50
+
+// problem writes an error or a warning: as a JSON line, like an event, or as
+// text, with the mend of what has no place in a file on a line of its own.
+func (a *app) problem(kind string, p migrate.Problem) {
+	if a.json {
+		line, err := compact(struct {
+			At   time.Time `json:"at"`
+			Kind string    `json:"kind"`
+			migrate.Problem
+		}{time.Now(), kind, p})
+		if err == nil {
+			fmt.Fprintf(a.stderr, "%s\n", line)
+		}
+		return
+	}
+	lead, mend := "bmsync: ", ""
+	if kind != "error" {
+		lead += kind + ": "
+	}
+	if p.File == "" && p.Field == "" {
+		mend, p.Mend = p.Mend, ""
+	}
+	fmt.Fprintln(a.stderr, lead+p.Error())
+	if mend != "" {
+		fmt.Fprintln(a.stderr, "        → "+mend)
 	}
 }
 
@@ -201,6 +276,59 @@ func (a *app) result(v any, text func(io.Writer) error) error {
 	return e.Encode(v)
 }
 
+// addresses brings what --only names to the form of accounts.csv.
+func addresses(list []string) []string {
+	out := make([]string, len(list))
+	for i, address := range list {
+		out[i] = strings.ToLower(strings.TrimSpace(address))
+	}
+	return out
+}
+
+// hintError adds what the operator may have meant.
+type hintError struct {
+	error
+	mend string
+}
+
+func (e *hintError) Unwrap() error { return e.error }
+
+// suggest adds an address of accounts.csv to an error about an unknown one.
+func (j *job) suggest(err error) error {
+	unknown, ok := errors.AsType[*migrate.UnknownError](err)
+	if !ok {
+		return err
+	}
+	known := make([]string, len(j.rows))
+	for i, row := range j.rows {
+		known[i] = row.Address
+	}
+	word := strings.TrimPrefix(unknown.What, "account ")
+	switch near := migrate.Nearest(word, known); {
+	case slices.Contains(known, word):
+		return &hintError{err, "accounts.csv has it: bmsync plan takes it in"}
+	case near != "" && near != word:
+		return &hintError{err, "did you mean " + near + "?"}
+	}
+	return err
+}
+
+// untilStopped is for commands that have nothing to finish: they end at the
+// first interrupt. End it when the command has ended.
+func (a *app) untilStopped(ctx context.Context) (_ context.Context, end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-a.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(); <-done }
+}
+
 // load reads the configuration that the flags name.
 func (a *app) load(cmd *cobra.Command) (*Config, error) {
 	c, err := loadConfig(a.configPath, cmd.Flags(), a.env)
@@ -208,7 +336,7 @@ func (a *app) load(cmd *cobra.Command) (*Config, error) {
 		return nil, err
 	}
 	for _, w := range c.Warnings {
-		fmt.Fprintln(a.stderr, "warning:", w.Error())
+		a.problem("warning", w)
 	}
 	return c, nil
 }
@@ -225,7 +353,11 @@ func (a *app) logger(c *Config) (*slog.Logger, func() error, error) {
 		level = slog.LevelWarn // the terminal shows events; details go to a file
 	}
 	if c.Log.File == "" {
-		return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level})), func() error { return nil }, nil
+		var handler slog.Handler = slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level})
+		if a.json {
+			handler = slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level})
+		}
+		return slog.New(handler), func() error { return nil }, nil
 	}
 	f, err := os.OpenFile(c.Log.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -236,6 +368,9 @@ func (a *app) logger(c *Config) (*slog.Logger, func() error, error) {
 
 // mendOf says what to type or to do about an error, "" if nothing is known.
 func mendOf(err error) string {
+	if h, ok := errors.AsType[*hintError](err); ok {
+		return h.mend
+	}
 	if b, ok := errors.AsType[*migrate.BlockedError](err); ok {
 		return b.Mend
 	}
@@ -249,13 +384,19 @@ func mendOf(err error) string {
 		return "this state belongs to another server: give the target another name in bmsync.yaml, or correct its url"
 	}
 	if e, ok := errors.AsType[*bmapi.AuthError](err); ok {
-		return "check admin and its secret in bmsync.yaml: BlueMind refused the login of " + e.Login
+		return "correct admin or its secret under that target in bmsync.yaml: BlueMind refuses the login of " + e.Login
+	}
+	if _, ok := errors.AsType[*secretError](err); ok {
+		return "put the secret there, or correct secret_file, secret_env or secret_command in bmsync.yaml"
+	}
+	if e, ok := errors.AsType[*migrate.VersionMismatchError](err); ok {
+		if strings.Contains(e.Want, "plan") {
+			return "set policy.target_version to both in bmsync.yaml, then bmsync plan"
+		}
+		return "correct version of target " + e.Target + " in bmsync.yaml, or its url"
 	}
 	if isCertificate(err) {
-		return "name the server's certificate authority as ca_file in bmsync.yaml, or, for one host, insecure_skip_verify: [HOST]; it is never accepted silently"
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return ""
+		return "name the authority that signed it as ca_file in bmsync.yaml, or, for one host, insecure_skip_verify: [HOST]; it is never accepted silently"
 	}
 	return ""
 }

@@ -34,11 +34,12 @@ and verified on one that is.`,
 			o.Plan, o.Sources, o.Target, o.StateDir = j.opts.Plan, j.opts.Sources, j.opts.Target, j.opts.StateDir
 			o.Limits, o.Logger, o.Stop = j.opts.Limits, j.opts.Logger, j.opts.Stop
 			o.Events, o.Command = a.events().tell, "run"
+			o.Only, o.Recopy = addresses(o.Only), addresses(o.Recopy)
 			res, err := migrateRun(cmd, o, dry)
 			if err != nil {
-				return err
+				return j.suggest(err)
 			}
-			if err := a.result(res, func(w io.Writer) error { return runText(w, res, target) }); err != nil {
+			if err := a.result(res, func(w io.Writer) error { return runText(w, res) }); err != nil {
 				return err
 			}
 			return ended(res.Outcome())
@@ -63,44 +64,77 @@ func migrateRun(cmd *cobra.Command, o migrate.RunOptions, dry bool) (migrate.Run
 	return migrate.Run(cmd.Context(), o)
 }
 
-func runText(w io.Writer, r migrate.RunResult, target string) error {
+func runText(w io.Writer, r migrate.RunResult) error {
+	out := &lines{w: w}
+	if r.DryRun {
+		out.say("target %s, dry run: %s; %s would be copied, %s", r.Target, statesText(r), many(r.Copied, "message"), migrate.AboutSize(r.Bytes))
+	} else {
+		out.say("target %s: %s; %s copied, %s, in %s", r.Target, statesText(r), many(r.Copied, "message"), migrate.AboutSize(r.Bytes), r.Elapsed.Round(time.Millisecond))
+	}
+	for i, n := range r.Notable {
+		if i == 20 {
+			out.say("  … and %d more%s", len(r.Notable)-i, moreAt(r))
+			break
+		}
+		notableText(out, n)
+	}
+	switch {
+	case r.NewRefusals:
+		out.say("refused: %s, some of them told for the first time, hence exit code 3; bmsync report --target %s names them", many(r.Refused, "message"), r.Target)
+	case r.Refused > 0:
+		out.say("refused: %s, told by earlier runs; bmsync report --target %s names them", many(r.Refused, "message"), r.Target)
+	}
+	switch r.Outcome() {
+	case migrate.Complete:
+		if !r.DryRun {
+			out.say("Next: bmsync verify --target %s", r.Target)
+		}
+	case migrate.Partial, migrate.Interrupted:
+		if !r.DryRun {
+			out.say("Running again is safe: bmsync run --target %s", r.Target)
+		}
+	}
+	return out.err
+}
+
+// statesText counts the accounts, in a dry run those alone that would stop.
+func statesText(r migrate.RunResult) string {
 	var states []string
 	for _, s := range []string{migrate.AccountComplete, migrate.AccountPartial, migrate.AccountBlocked} {
-		if n := r.States[s]; n > 0 {
+		n := r.States[s]
+		switch {
+		case n == 0 || r.DryRun && s == migrate.AccountComplete:
+		case r.DryRun:
+			states = append(states, fmt.Sprintf("%d would be %s", n, s))
+		default:
 			states = append(states, fmt.Sprintf("%d %s", n, s))
 		}
 	}
 	if r.NotBegun > 0 {
 		states = append(states, fmt.Sprintf("%d not begun", r.NotBegun))
 	}
-	verb := "copied"
+	text := many(r.Accounts, "account")
+	if len(states) > 0 {
+		text += ": " + strings.Join(states, ", ")
+	}
+	return text
+}
+
+func notableText(out *lines, n migrate.AccountResult) {
+	switch {
+	case n.Would != "" && n.Reason == "":
+		out.say("  %s: would %s", n.Address, n.Would)
+	default:
+		out.say("  %s: %s: %s", n.Address, n.State, n.Reason)
+	}
+	if n.Mend != "" {
+		out.say("      → %s", n.Mend)
+	}
+}
+
+func moreAt(r migrate.RunResult) string {
 	if r.DryRun {
-		verb = "would be copied"
+		return "; --json has them all"
 	}
-	fmt.Fprintf(w, "target %s: %d accounts: %s; %d messages %s, %s, in %s\n", r.Target, r.Accounts, strings.Join(states, ", "),
-		r.Copied, verb, migrate.AboutSize(r.Bytes), r.Elapsed.Round(time.Millisecond))
-	for i, n := range r.Notable {
-		if i == 20 {
-			fmt.Fprintf(w, "  … and %d more: bmsync status --target %s\n", len(r.Notable)-i, r.Target)
-			break
-		}
-		line := n.Reason
-		if n.Would != "" {
-			line = "would " + n.Would
-		}
-		fmt.Fprintf(w, "  %s: %s: %s\n", n.Address, n.State, line)
-		if n.Mend != "" {
-			fmt.Fprintln(w, "      → "+n.Mend)
-		}
-	}
-	var err error
-	switch r.Outcome() {
-	case migrate.Complete:
-		if !r.DryRun {
-			_, err = fmt.Fprintf(w, "Next: bmsync verify --target %s\n", r.Target)
-		}
-	case migrate.Partial, migrate.Interrupted:
-		_, err = fmt.Fprintf(w, "Running again is safe: bmsync run --target %s\n", r.Target)
-	}
-	return err
+	return ": bmsync status --target " + r.Target
 }

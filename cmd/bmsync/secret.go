@@ -94,14 +94,23 @@ func (r SecretRef) Load(ctx context.Context) (Secret, error) {
 		text, err = runSecretCommand(ctx, r.Command)
 	}
 	if err != nil {
-		return "", fmt.Errorf("secret from %s: %w", r, err)
+		return "", &secretError{r, err}
 	}
 	secret, err := firstLine(text)
 	if err != nil {
-		return "", fmt.Errorf("secret from %s: %w", r, err)
+		return "", &secretError{r, err}
 	}
 	return secret, nil
 }
+
+// secretError says that a secret couldn't be had where it is said to be.
+type secretError struct {
+	ref SecretRef
+	err error
+}
+
+func (e *secretError) Error() string { return fmt.Sprintf("secret from %s: %v", e.ref, e.err) }
+func (e *secretError) Unwrap() error { return e.err }
 
 // firstLine keeps spaces: a password may begin or end with one.
 func firstLine(text []byte) (Secret, error) {

@@ -29,7 +29,7 @@ run is at work.`,
 			plan, err := migrate.OpenPlan(j.config.Plan)
 			if err != nil {
 				if !errors.Is(err, os.ErrNotExist) {
-					fmt.Fprintln(a.stderr, "warning:", err)
+					a.problem("warning", migrate.Problem{Text: err.Error()})
 				}
 				plan = nil
 			}
@@ -170,7 +170,7 @@ func (l *lines) say(format string, args ...any) {
 }
 
 // many counts things by a regular noun.
-func many(n int64, noun string) string {
+func many[N int | int64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

@@ -29,10 +29,10 @@ them byte for byte. The result is kept; production asks for it.`,
 				return err
 			}
 			defer j.close()
-			j.opts.Only, j.opts.Command, j.opts.Events = only, "verify", a.events().tell
+			j.opts.Only, j.opts.Command, j.opts.Events = onTarget(j.target, only), "verify", a.events().tell
 			res, err := migrate.Verify(cmd.Context(), migrate.VerifyOptions{RunOptions: j.opts, Reread: how})
 			if err != nil {
-				return err
+				return j.suggest(err)
 			}
 			if err := a.result(res, func(w io.Writer) error { return verifyText(w, res) }); err != nil {
 				return err
@@ -48,10 +48,19 @@ them byte for byte. The result is kept; production asks for it.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&target, "target", "", "target to prove, by its name in bmsync.yaml")
-	f.StringSliceVar(&only, "only", nil, "addresses, as on the target")
+	f.StringSliceVar(&only, "only", nil, "addresses, as in accounts.csv or as on the target")
 	f.StringVar(&reread, "bytes", "none", "read messages back: none, sample (20 a folder) or all")
 	f.Lookup("bytes").NoOptDefVal = "all"
 	return cmd
+}
+
+// onTarget is where the mailboxes for addresses are.
+func onTarget(t migrate.Target, list []string) []string {
+	out := addresses(list)
+	for i := range out {
+		out[i] = t.Address(out[i])
+	}
+	return out
 }
 
 func verifyText(w io.Writer, r migrate.VerifyResult) error {

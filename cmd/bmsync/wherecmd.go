@@ -22,7 +22,7 @@ is at work.
 Exit code 3: found nowhere.`,
 		Args: oneAddress,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.Address = args[0]
+			o.Address = addresses(args)[0]
 			if err := oneQuestion(o); err != nil {
 				return err
 			}
@@ -32,7 +32,9 @@ Exit code 3: found nowhere.`,
 			}
 			defer j.close()
 			o.RunOptions = j.opts
-			found, err := migrate.Where(cmd.Context(), o)
+			ctx, end := a.untilStopped(cmd.Context())
+			defer end()
+			found, err := migrate.Where(ctx, o)
 			if err != nil {
 				return err
 			}
