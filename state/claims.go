@@ -21,6 +21,13 @@ func (s *Store) Claims(ctx context.Context, folder int64, srcUIDValidity, first 
 		folder, int64(srcUIDValidity), int64(first))
 }
 
+// ClaimsPage yields the first of the rows that Claims does, at most limit,
+// and only those with a copy under one target UIDVALIDITY.
+func (s *Store) ClaimsPage(ctx context.Context, folder int64, srcUIDValidity, dstUIDValidity, first uint32, limit int) iter.Seq2[Message, error] {
+	return s.messages(ctx, `WHERE folder = ? AND src_uidvalidity = ? AND dst_uid >= ? AND dst_uid > 0 AND state IN (1, 2, 5)
+		AND dst_uidvalidity = ? ORDER BY dst_uid LIMIT ?`, folder, int64(srcUIDValidity), int64(first), int64(dstUIDValidity), limit)
+}
+
 // Repoint makes another target message the copy of a source message, which
 // is copied then and no longer gone. A message without a row is skipped.
 func (s *Store) Repoint(ctx context.Context, folder int64, srcUIDValidity, srcUID, dstUIDValidity, dstUID uint32) error {

@@ -41,6 +41,18 @@ func TestClaims(t *testing.T) {
 	if got := claims(15); !slices.Equal(got, []uint32{2, 1, 5}) {
 		t.Errorf("claims from UID 15 on: source UIDs %v", got)
 	}
+	page := func(dstUIDValidity, first uint32, limit int) (uids []uint32) {
+		for m, err := range s.ClaimsPage(ctx, f.ID, 7, dstUIDValidity, first, limit) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			uids = append(uids, m.SrcUID)
+		}
+		return uids
+	}
+	if first, second, other := page(9, 1, 2), page(9, 21, 2), page(8, 1, 2); !slices.Equal(first, []uint32{4, 2}) || !slices.Equal(second, []uint32{1, 5}) || other != nil {
+		t.Errorf("pages of source UIDs %v, %v, and %v under another UIDVALIDITY", first, second, other)
+	}
 	if err := s.Repoint(ctx, f.ID, 7, 2, 9, 50); err != nil {
 		t.Fatal(err)
 	}
@@ -66,5 +78,41 @@ func TestClaims(t *testing.T) {
 		if m.SrcUID == 1 && m.Note != "date differs; flag lost" {
 			t.Errorf("note is %q", m.Note)
 		}
+	}
+}
+
+// TestMarkReturned makes vanished messages what they were, where the target
+// has them.
+func TestMarkReturned(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t)
+	f := folderTest(t, s, "a@x.test")
+	want := []MessageState{Copied, Present, Vanished}
+	var batch []Message
+	for i, st := range []MessageState{Copied, Present, Pending} {
+		m := Message{SrcUIDValidity: 1, SrcUID: uint32(i + 1), DstUIDValidity: 3, Size: 10, State: st}
+		if st != Pending {
+			m.DstUID = uint32(i + 10)
+		}
+		batch = append(batch, m)
+	}
+	if err := s.Record(ctx, f.ID, batch); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.MarkVanished(ctx, f.ID, 1, []uint32{1, 2, 3}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.MarkReturned(ctx, f.ID, 1, []uint32{1, 2, 3}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for m, err := range s.Messages(ctx, f.ID, 1) {
+		if err != nil || m.State != want[m.SrcUID-1] {
+			t.Errorf("source UID %d is %v, %v", m.SrcUID, m.State, err)
+		}
+	}
+	if err := s.Check(ctx); err != nil {
+		t.Error(err)
 	}
 }
