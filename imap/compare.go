@@ -44,6 +44,16 @@ type Known struct {
 	DstGone      bool // was on the target, and was missing there when last looked
 }
 
+// Differs tells another message from the one that the ledger knows under its
+// UID, by what a listing shows: both size and date must be off, since servers
+// miscount some messages, and other dates are read out of unreadable ones.
+func (k Known) Differs(m Message) bool {
+	if m.Size < 0 || k.Size < 0 || m.Size == k.Size || m.InternalDate.IsZero() || k.InternalDate.IsZero() {
+		return false
+	}
+	return (m.InternalDate.Unix()-k.InternalDate.Unix())%(1<<32) != 0 // see wrapped
+}
+
 // Rules decide which messages of a folder are wanted. They are pure.
 type Rules struct {
 	// CopyDeleted takes messages that carry \Deleted too.
@@ -80,6 +90,7 @@ type Delta struct {
 	Settle    []Outcome    // to be recorded without a transfer: excluded, too large
 	Flags     []FlagChange // to be stored on the target
 	Vanished  []uint32     // in the ledger, no longer at the source
+	Others    []uint32     // on the target, and another message at the source now
 	Unchanged int
 }
 
@@ -132,6 +143,10 @@ func (r Rules) tooLarge(size int64) bool { return r.MaxSize > 0 && size > r.MaxS
 func (d *Delta) both(m Message, k Known, rules Rules) {
 	switch k.Fate {
 	case Copied, Present:
+		if k.Differs(m) {
+			d.Others = append(d.Others, m.UID)
+			return
+		}
 		d.flags(m, k, rules)
 	case Refused:
 		if rules.RetryRefused || retryable(k, rules) {

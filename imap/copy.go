@@ -361,6 +361,9 @@ func (c *copier) window(ctx context.Context, first, last uint32) (int, error) {
 		return 0, err
 	}
 	d := Compare(listed, known, c.opts.Rules)
+	if n := len(d.Others); n > 0 {
+		return 0, &WentBackError{"source", c.opts.Source, fmt.Sprintf("%d UIDs that were copied are other messages now", n)}
+	}
 	if err := c.book(ctx, d); err != nil {
 		return 0, err
 	}

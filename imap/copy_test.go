@@ -560,3 +560,30 @@ func TestCopyDates(t *testing.T) {
 		t.Errorf("a message without a date arrived as of %v, noted as %q", d, p.ledger.rows[received].Note)
 	}
 }
+
+// TestCompareOtherMessage: a UID that was copied and is another message now
+// says that the source went back in time; one odd number alone doesn't.
+func TestCompareOtherMessage(t *testing.T) {
+	when := time.Unix(1.3e9, 0)
+	known := []imap.Known{{SrcUID: 7, DstUID: 3, Size: 100, InternalDate: when, Fate: imap.Copied}}
+	tests := map[string]struct {
+		size int64
+		date time.Time
+		want int
+	}{
+		"the same":                {100, when, 0},
+		"in another zone":         {100, when.In(time.FixedZone("", 3600)), 0},
+		"size miscounted":         {98, when, 0},
+		"size not told":           {-1, when.Add(time.Hour), 0},
+		"date unreadable":         {98, time.Time{}, 0},
+		"date wrapped at 32 bits": {98, when.Add(1 << 32 * time.Second), 0},
+		"date changed":            {100, when.Add(time.Hour), 0},
+		"another size and date":   {98, when.Add(time.Hour), 1},
+	}
+	for name, test := range tests {
+		d := imap.Compare([]imap.Message{{UID: 7, Size: test.size, InternalDate: test.date}}, known, imap.Rules{})
+		if len(d.Others) != test.want {
+			t.Errorf("%s: %d others, want %d", name, len(d.Others), test.want)
+		}
+	}
+}

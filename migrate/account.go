@@ -253,12 +253,36 @@ func (w *accountWork) folderFault(ctx context.Context, row *state.Folder, fault 
 	return w.run.store.UpdateFolder(ctx, *row)
 }
 
+// looks is how often a folder is gone through in one attempt until its sums
+// balance: on a source in use, messages go between the count and the listing,
+// or between the listing and the fetch.
+const looks = 3
+
 // folder copies one folder, or counts what is excluded with it.
 func (w *accountWork) folder(ctx context.Context, src *imap.Source, dst *imap.Target, job *folderJob) error {
 	if job.Rule != "" {
 		return w.excluded(ctx, src, job)
 	}
+	copied, octets := 0, int64(0)
+	for look := 1; look == 1 || look <= looks && job.row.Fault != ""; look++ {
+		tally, err := w.look(ctx, src, dst, job, look > 1)
+		if err != nil {
+			return err
+		}
+		copied, octets = copied+tally.Copied, octets+tally.Bytes
+	}
+	if job.row.Fault == "" {
+		w.run.event(Event{Kind: EventFolder, Account: w.plan.Address, Folder: job.Source, Text: job.Target, Messages: copied, Bytes: octets})
+	}
+	return nil
+}
+
+// look goes through one folder once. What doesn't balance stands in its row,
+// which is written only when that is known: a run that is killed before goes
+// through the folder again.
+func (w *accountWork) look(ctx context.Context, src *imap.Source, dst *imap.Target, job *folderJob, relist bool) (imap.Tally, error) {
 	opts := w.copyOptions(job)
+	opts.Relist = relist
 	next, tally, err := imap.CopyMailbox(ctx, src, dst, w.books(job.row.ID), engineState(job.row), opts)
 	w.result.Copied += tally.Copied
 	w.result.Bytes += tally.Bytes
@@ -267,33 +291,20 @@ func (w *accountWork) folder(ctx context.Context, src *imap.Source, dst *imap.Ta
 		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: job.Source, Text: note})
 	}
 	if err != nil {
-		return err
-	}
-	old := job.row.SrcUIDValidity
-	keep(&job.row, next, w.run.opts.Now())
-	if err := w.run.store.UpdateFolder(ctx, job.row); err != nil {
-		return err
-	}
-	if old != 0 && old != next.SrcUIDValidity {
-		if err := w.run.store.ForgetEpoch(ctx, job.row.ID, old); err != nil {
-			return err
-		}
+		return tally, err
 	}
 	sums, err := w.run.store.Sums(ctx, job.row.ID, next.SrcUIDValidity)
 	if err != nil {
-		return err
+		return tally, err
 	}
-	if fault := balance(sums, tally, next); fault != "" {
-		return w.folderFault(ctx, &job.row, fault)
+	old := job.row.SrcUIDValidity
+	keep(&job.row, next, w.run.opts.Now())
+	job.row.Fault = balance(sums, tally, next)
+	job.row.Complete = job.row.Complete && job.row.Fault == ""
+	if err := w.run.store.UpdateFolder(ctx, job.row); err != nil || old == 0 || old == next.SrcUIDValidity {
+		return tally, err
 	}
-	if job.row.Fault != "" {
-		job.row.Fault = ""
-		if err := w.run.store.UpdateFolder(ctx, job.row); err != nil {
-			return err
-		}
-	}
-	w.run.event(Event{Kind: EventFolder, Account: w.plan.Address, Folder: job.Source, Text: job.Target, Messages: tally.Copied, Bytes: tally.Bytes})
-	return nil
+	return tally, w.run.store.ForgetEpoch(ctx, job.row.ID, old)
 }
 
 func (w *accountWork) books(folder int64) imap.Books {
@@ -306,7 +317,7 @@ func (w *accountWork) copyOptions(job *folderJob) imap.CopyOptions {
 	o := &w.run.opts
 	return imap.CopyOptions{
 		Source: job.Source, Target: job.Target,
-		Rules: imap.Rules{CopyDeleted: w.policy().Messages.Deleted == Copy, DropKeywords: w.policy().Flags.Keywords == DropKeywords,
+		Rules: imap.Rules{CopyDeleted: w.run.opts.Plan.Header.PolicyOf(w.plan).Messages.Deleted == Copy, DropKeywords: w.run.opts.Plan.Header.PolicyOf(w.plan).Flags.Keywords == DropKeywords,
 			MaxSize: w.entry.Limit, RetryRefused: o.RetryRefused},
 		Batch: o.Limits.BatchMessages, BatchBytes: o.Limits.BatchBytes, Budget: w.run.budget, SpoolDir: o.SpoolDir,
 		StandStill: o.Limits.Settle, RetryDelays: o.RetryDelays, Adopt: w.row.Adopt, Stop: o.Stop, Now: o.Now,
@@ -321,24 +332,21 @@ func (w *accountWork) copyOptions(job *folderJob) imap.CopyOptions {
 	}
 }
 
-func (w *accountWork) policy() Policy {
-	p := w.run.opts.Plan.Header.Policy
-	if w.plan.Exception != nil {
-		p = p.With(*w.plan.Exception)
-	}
-	return p
-}
-
 // excluded counts what a folder holds that isn't copied, so that the report
 // can say how much was left behind by which rule.
 func (w *accountWork) excluded(ctx context.Context, src *imap.Source, job *folderJob) error {
 	row := &job.row
 	if job.Rule != RuleNoSelect && job.Rule != RuleNamespace {
 		st, err := src.Status(ctx, job.Source)
-		if err != nil {
+		switch {
+		case refused(err):
+			w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: job.Source, Reason: err.Error(),
+				Text: "the folder is left out, and the source doesn't say what it holds"})
+		case err != nil:
 			return fmt.Errorf("status of %q: %w", job.Source, err)
+		default:
+			row.SrcExists, row.SrcUIDNext = st.Messages, st.UIDNext
 		}
-		row.SrcExists, row.SrcUIDNext = st.Messages, st.UIDNext
 	}
 	row.ListedAt, row.Complete, row.Fault = w.run.opts.Now(), true, ""
 	return w.run.store.UpdateFolder(ctx, *row)

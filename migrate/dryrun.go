@@ -157,10 +157,7 @@ func (w *dryWork) source(ctx context.Context) error {
 		return err
 	}
 	defer src.Close()
-	policy := w.run.opts.Plan.Header.Policy
-	if w.plan.Exception != nil {
-		policy = policy.With(*w.plan.Exception)
-	}
+	policy := w.run.opts.Plan.Header.PolicyOf(w.plan)
 	mapped, err := sourceFolders(ctx, src, policy)
 	if err != nil {
 		return err
@@ -169,40 +166,40 @@ func (w *dryWork) source(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, m := range mapped {
-		if i := slices.IndexFunc(w.plan.Folders, func(f PlanFolder) bool { return f.Source == m.Source }); i >= 0 {
-			m.Target, m.Rule = w.plan.Folders[i].Target, w.plan.Folders[i].Rule
-		}
-		if m.Rule != "" {
+	if absent, halt := absentFolders(mapped, w.plan.Folders); halt {
+		return tooFewFolders(absent)
+	}
+	for _, job := range decideFolders(mapped, w.plan.Folders, rows) {
+		if job.Rule != "" {
 			continue
 		}
-		w.parents(m.Target)
-		if err := w.folder(ctx, src, m, rows[m.Source], policy); err != nil {
-			return fmt.Errorf("folder %q: %w", m.Source, err)
+		w.parents(job.Target)
+		var row state.Folder
+		if i := slices.IndexFunc(rows, func(f state.Folder) bool { return f.Source == job.Source }); i >= 0 {
+			row = rows[i]
+		}
+		if err := w.folder(ctx, src, job.Mapped, row, policy); err != nil {
+			return fmt.Errorf("folder %q: %w", job.Source, err)
 		}
 	}
 	return nil
 }
 
-func (w *dryWork) rows(ctx context.Context) (map[string]state.Folder, error) {
-	rows := map[string]state.Folder{}
+// rows are the folders that earlier runs know.
+func (w *dryWork) rows(ctx context.Context) ([]state.Folder, error) {
 	if w.run.store == nil {
-		return rows, nil
+		return nil, nil
 	}
 	a := w.plan
 	account, err := w.run.store.FindAccount(ctx, state.Account{Source: a.Source, SourceLogin: a.SourceLogin, SourceFolder: a.SourceFolder,
 		Address: w.run.opts.Target.Address(a.Address), Kind: a.Kind})
 	if errors.Is(err, state.ErrNotFound) {
-		return rows, nil
+		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	folders, err := w.run.store.Folders(ctx, account.ID)
-	for _, f := range folders {
-		rows[f.Source] = f
-	}
-	return rows, err
+	return w.run.store.Folders(ctx, account.ID)
 }
 
 func (w *dryWork) parents(target string) {

@@ -18,46 +18,30 @@ type folderJob struct {
 	late bool // not in the plan
 }
 
-// decide joins what the plan decided with what the source lists now. Folders
-// that appeared since get the policy, and are marked as decided late; folders
-// of the plan that are gone from the source are left out.
+// decide lists the source's folders and says of each where it goes. Folders of
+// the plan that are gone from the source are told, and left out.
 func (w *accountWork) decide(ctx context.Context, src *imap.Source) ([]folderJob, error) {
-	policy := w.run.opts.Plan.Header.Policy
-	if w.plan.Exception != nil {
-		policy = policy.With(*w.plan.Exception)
-	}
-	mapped, err := sourceFolders(ctx, src, policy)
+	mapped, err := sourceFolders(ctx, src, w.run.opts.Plan.Header.PolicyOf(w.plan))
 	if err != nil {
 		return nil, err
 	}
-	planned := map[string]PlanFolder{}
-	taken := map[string]bool{}
-	for _, f := range w.plan.Folders {
-		planned[f.Source] = f
-		if f.Rule == "" {
-			taken[foldName(f.Target)] = true
-		}
+	absent, halt := absentFolders(mapped, w.plan.Folders)
+	if halt {
+		return nil, tooFewFolders(absent)
+	}
+	for _, f := range absent {
+		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: f.Source,
+			Text: fmt.Sprintf("the source doesn't list the folder any more; it held %d messages when the plan was made", f.Survey.Messages)})
 	}
 	known, err := w.run.store.Folders(ctx, w.row.ID)
 	if err != nil {
 		return nil, err
 	}
-	var jobs []folderJob
-	for _, m := range mapped {
-		job := folderJob{Mapped: m}
-		if f, ok := planned[m.Source]; ok {
-			job.Target, job.Role, job.Rule, job.Reason = f.Target, f.Role, f.Rule, f.Reason
-		} else {
-			job.late = true
-			if job.Rule == "" {
-				job.Target = uniqueName(m.Target, func(s string) bool { return taken[foldName(s)] })
-				taken[foldName(job.Target)] = true
-			}
-		}
-		if err := w.keepFolder(ctx, &job, known); err != nil {
+	jobs := decideFolders(mapped, w.plan.Folders, known)
+	for i := range jobs {
+		if err := w.keepFolder(ctx, &jobs[i], known); err != nil {
 			return nil, err
 		}
-		jobs = append(jobs, job)
 	}
 	return jobs, nil
 }
@@ -74,12 +58,8 @@ func (w *accountWork) keepFolder(ctx context.Context, job *folderJob, known []st
 	}
 	row := known[i]
 	if row.DstMaxUID > 0 && row.Target != job.Target && job.Rule == "" {
-		if job.late {
-			job.Target = row.Target // what an earlier run decided late, stands
-		} else {
-			return blocked("restore the earlier mapping, or start the account anew: bmsync reset "+w.plan.Address,
-				"folder %q was copied to %q before, and the plan says %q now", job.Source, row.Target, job.Target)
-		}
+		return blocked("restore the earlier mapping, or start the account anew: bmsync reset "+w.plan.Address,
+			"folder %q was copied to %q before, and the plan says %q now", job.Source, row.Target, job.Target)
 	}
 	if row.Target != job.Target || row.Rule != job.Rule || row.Reason != job.Reason || row.Late != job.late {
 		row.Target, row.Rule, row.Reason, row.Role, row.Late = job.Target, job.Rule, job.Reason, string(job.Role), job.late
@@ -192,7 +172,8 @@ func (w *accountWork) firstContact(ctx context.Context, dst *imap.Target) error 
 		return err
 	}
 	for _, f := range folders {
-		w.touched = w.touched || f.DstMaxUID > 0
+		// Gone through before: what came in since is the user's own mail.
+		w.touched = w.touched || f.DstMaxUID > 0 || f.DstUIDValidity > 0
 	}
 	if w.touched = w.touched || sums[state.Present].Messages > 0 || open[w.row.ID] > 0; w.touched {
 		return nil

@@ -122,7 +122,15 @@ func (n *folderNode) has(attr string) bool {
 	return slices.ContainsFunc(n.in.Attrs, func(a string) bool { return strings.EqualFold(a, attr) })
 }
 
-func (n *folderNode) noSelect() bool { return n.has(`\Noselect`) || n.has(`\NonExistent`) }
+func (n *folderNode) noSelect() bool { return noSelect(n.in.Attrs) }
+
+// noSelect says of LIST's attributes that there is no mailbox to open
+// (RFC 9051 §7.3.1).
+func noSelect(attrs []string) bool {
+	return slices.ContainsFunc(attrs, func(a string) bool {
+		return strings.EqualFold(a, `\Noselect`) || strings.EqualFold(a, `\NonExistent`)
+	})
+}
 
 // assignRoles gives each role to at most one folder: by attribute first, then
 // by the name of a top-level folder.

@@ -22,6 +22,14 @@ type PlanHeader struct {
 	PolicyDigest  string        `json:"policy_digest"`
 }
 
+// PolicyOf is the policy for one account: with its exception, if it has one.
+func (h *PlanHeader) PolicyOf(a *PlanAccount) Policy {
+	if a.Exception == nil {
+		return h.Policy
+	}
+	return h.Policy.With(*a.Exception)
+}
+
 // PlanDomain is a domain that the accounts need.
 type PlanDomain struct {
 	Line         string   `json:"line"` // "domain"

@@ -14,7 +14,8 @@ import (
 // policy, where it goes.
 func sourceFolders(ctx context.Context, src *imap.Source, p Policy) ([]Mapped, error) {
 	ns, err := src.Namespace(ctx)
-	if err != nil {
+	unknown := refused(err) // RFC 2342 is an extension
+	if err != nil && !unknown {
 		return nil, fmt.Errorf("namespaces: %w", err)
 	}
 	list, err := src.List(ctx)
@@ -25,7 +26,27 @@ func sourceFolders(ctx context.Context, src *imap.Source, p Policy) ([]Mapped, e
 	for _, m := range list {
 		folders = append(folders, SourceFolder{Name: m.Name, Delim: m.Delim, Attrs: m.Attrs})
 	}
-	return MapFolders(folders, namespacesOf(ns), p)
+	spaces := namespacesOf(ns)
+	if unknown {
+		spaces.Personal = inboxPrefix(folders)
+	}
+	return MapFolders(folders, spaces, p)
+}
+
+// inboxPrefix is the personal namespace of a server that doesn't tell: INBOX
+// where all other folders lie below it, as on Courier and Cyrus.
+func inboxPrefix(folders []SourceFolder) string {
+	prefix := ""
+	for _, f := range folders {
+		if strings.EqualFold(f.Name, "INBOX") {
+			continue
+		}
+		if f.Delim == 0 || len(f.Name) <= 6 || !strings.EqualFold(f.Name[:5], "INBOX") || f.Name[5:6] != string(f.Delim) {
+			return ""
+		}
+		prefix = f.Name[:6]
+	}
+	return prefix
 }
 
 func namespacesOf(ns imap.Namespaces) SourceNamespaces {
@@ -59,7 +80,8 @@ func surveyAccount(ctx context.Context, s Source, a *PlanAccount, p Policy, now 
 	for _, m := range mapped {
 		f := PlanFolder{Source: m.Source, Target: m.Target, Role: m.Role, Rule: m.Rule, Reason: m.Reason}
 		if m.Rule != RuleNoSelect && m.Rule != RuleNamespace {
-			if f.Survey, err = surveyFolder(ctx, src, m.Source); err != nil {
+			// One that is left out need not open: views often don't.
+			if f.Survey, err = surveyFolder(ctx, src, m.Source); err != nil && (m.Rule == "" || !refused(err)) {
 				return fmt.Errorf("folder %q: %w", m.Source, err)
 			}
 		}

@@ -220,18 +220,22 @@ func (v *prover) source(ctx context.Context, folders []state.Folder) error {
 	known := map[string]bool{}
 	for _, f := range folders {
 		known[f.Source] = true
+		i := slices.IndexFunc(list, func(m imap.Mailbox) bool { return m.Name == f.Source })
+		if i < 0 {
+			continue // gone from the source; its messages are on the target, or not, as the ledger says
+		}
+		if f.Rule == RuleNoSelect && !noSelect(list[i].Attrs) {
+			v.proof.find("source folder %q held no messages when it was left out, and may now: run again", f.Source)
+		}
 		if f.Rule != "" {
 			continue
-		}
-		if !slices.ContainsFunc(list, func(m imap.Mailbox) bool { return m.Name == f.Source }) {
-			continue // gone from the source; its messages are on the target, or not, as the ledger says
 		}
 		if err := v.sourceFolder(ctx, src, f); err != nil {
 			return fmt.Errorf("source folder %q: %w", f.Source, err)
 		}
 	}
 	for _, m := range list {
-		if !known[m.Name] && !m.Has(`\Noselect`) {
+		if !known[m.Name] && !noSelect(m.Attrs) {
 			v.proof.find("folder %q is new at the source: run again", m.Name)
 		}
 	}
@@ -247,22 +251,24 @@ func (v *prover) sourceFolder(ctx context.Context, src *imap.Source, f state.Fol
 		v.proof.find("source folder %q: UIDVALIDITY was %d and is %d: run again", f.Source, f.SrcUIDValidity, st.UIDValidity)
 		return nil
 	}
-	fates := map[uint32]state.MessageState{}
+	fates := map[uint32]imap.Known{}
 	for m, err := range v.run.store.Messages(ctx, f.ID, f.SrcUIDValidity) {
 		if err != nil {
 			return err
 		}
-		fates[m.SrcUID] = m.State
+		fates[m.SrcUID] = imap.Known{Fate: fateOf[m.State], Size: m.Size, InternalDate: m.InternalDate}
 	}
-	listed, unknown, pending := uint32(0), 0, 0
+	listed, unknown, pending, others := uint32(0), 0, 0, 0
 	if st.Messages > 0 {
 		err = src.Messages(ctx, 1, 0, func(m imap.Message) error {
 			listed++
 			switch fate, ok := fates[m.UID]; {
 			case !ok:
 				unknown++
-			case fate == state.Pending, fate == state.Vanished:
+			case fate.Fate == imap.Pending, fate.Fate == imap.Vanished:
 				pending++
+			case fate.Fate.OnTarget() && fate.Differs(m):
+				others++
 			}
 			return nil
 		})
@@ -272,6 +278,9 @@ func (v *prover) sourceFolder(ctx context.Context, src *imap.Source, f state.Fol
 	}
 	if listed < st.Messages {
 		v.proof.find("source folder %q says that it holds %d messages, and lists %d", f.Source, st.Messages, listed)
+	}
+	if others > 0 {
+		v.proof.find("source folder %q: under %d UIDs that were copied stand other messages: the source went back in time", f.Source, others)
 	}
 	if unknown+pending > 0 {
 		v.proof.find("source folder %q: %d messages are new or not settled: run again", f.Source, unknown+pending)

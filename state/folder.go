@@ -29,7 +29,7 @@ type Folder struct {
 	DstUIDNext     uint32
 	DstExists      uint32
 	DstModSeq      uint64
-	DstMaxUID      uint32 // highest UID we wrote there; Record raises it
+	DstMaxUID      uint32 // highest UID of ours there, written or adopted; Record raises it
 
 	ListedAt time.Time
 	Complete bool   // every message listed then is settled

@@ -93,7 +93,7 @@ func (s *Store) Record(ctx context.Context, folder int64, batch []Message) error
 			if _, err := recording.ExecContext(ctx, row...); err != nil {
 				return err
 			}
-			if m.State == Copied {
+			if m.State == Copied || m.State == Present {
 				highest[m.DstUIDValidity] = max(highest[m.DstUIDValidity], m.DstUID)
 			}
 		}
