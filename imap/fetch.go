@@ -185,7 +185,7 @@ func (b *bodies) body(r *response, seq, uid uint32) error {
 // passed over if nobody asked for it.
 func (b *bodies) take(seq, uid uint32, size int64, body io.Reader) error {
 	if uid == 0 {
-		p, err := spool(Message{}, size, body, "")
+		p, err := spool(Message{}, size, body, "", size <= memoryLimit)
 		if err != nil {
 			return err
 		}

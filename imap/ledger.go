@@ -78,9 +78,11 @@ type Ledger interface {
 	Vanish(ctx context.Context, srcUIDs []uint32) error
 	// Flagged keeps the flags now synchronised.
 	Flagged(ctx context.Context, changes []FlagChange) error
+	// Return undoes Vanish for rows that have a copy on the target.
+	Return(ctx context.Context, srcUIDs []uint32) error
 	// Claims gives the copies with a target UID of at least first, ascending
-	// by target UID.
-	Claims(ctx context.Context, first uint32) ([]Claim, error)
+	// by target UID, and no more than limit of them.
+	Claims(ctx context.Context, first uint32, limit int) ([]Claim, error)
 	// Repoint makes dstUID the copy of a source message, which is Copied then.
 	Repoint(ctx context.Context, srcUID, dstUID uint32) error
 	// Annotate keeps, by source UID, what differs though a message arrived.

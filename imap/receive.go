@@ -29,9 +29,21 @@ func (w *writer) settleFlight(ctx context.Context, f flight, results []Appended,
 		return again, err
 	}
 	if sessionErr != nil {
+		w.unanswered(f, results)
 		return again, fmt.Errorf("append to %q: %w", w.opts.Target, sessionErr)
 	}
 	return again, nil
+}
+
+// unanswered counts the messages with which the target ended the session. One
+// of them may be why.
+func (w *writer) unanswered(f flight, results []Appended) {
+	for i, r := range results {
+		var e *Error
+		if errors.As(r.Err, &e) && (e.Kind == KindBye || e.Kind == KindClosed || e.Kind == KindTimeout) {
+			w.opts.Unanswered[f.msgs[i].UID]++
+		}
+	}
 }
 
 // splitRefused takes out the messages whose command carried others too and was
@@ -72,12 +84,11 @@ func (w *writer) record(ctx context.Context, f flight, which []int, results []Ap
 		case r.Err == nil:
 			w.unplaced = true
 		case refusal(r.Err) || refusedByUs(r.Err):
-			if o, again := w.refused(m, r.Err); again {
+			o, again := w.refused(m, r.Err)
+			out = append(out, o)
+			if again {
 				w.again = append(w.again, m.Message)
 				doubts = append(doubts, Doubt{SrcUID: m.UID, DstUIDNext: f.next, Size: m.size, InternalDate: m.InternalDate, SHA1: m.sha1, Munged: m.munged, Since: w.opts.Now()})
-				out = append(out, o)
-			} else {
-				out = append(out, o)
 			}
 		}
 	}
@@ -109,7 +120,7 @@ func (w *writer) stored(m *spooled, r Appended) Outcome {
 	o := w.outcome(m)
 	o.Fate, o.DstUID, o.DstUIDValidity = Copied, r.UID, r.UIDValidity
 	if w.bare[m.UID] {
-		o.Note = join(o.Note, "the target refused its keywords: "+strings.Join(lacking(o.Flags, Wanted(m.Flags, Rules{DropKeywords: true})), " "))
+		o.Note = join(o.Note, "the target refused its flags: "+strings.Join(lacking(o.Flags, systemFlags(o.Flags)), " "))
 	}
 	if r.UIDValidity != w.dstValidity && w.fatal == nil {
 		w.fatal = &WentBackError{"target", w.opts.Target, fmt.Sprintf("UIDVALIDITY was %d and is %d: the folder was made anew", w.dstValidity, r.UIDValidity)}
@@ -140,16 +151,16 @@ func (w *writer) refused(m *spooled, err error) (o Outcome, again bool) {
 			w.quota = &QuotaError{Mailbox: w.opts.Target, Err: err}
 		}
 		return o, false
-	case aboutFlags(words) && !w.bare[m.UID] && len(lacking(m.Flags, Wanted(m.Flags, Rules{DropKeywords: true}))) > 0:
+	case aboutFlags(words) && !w.bare[m.UID] && len(lacking(o.Flags, systemFlags(o.Flags))) > 0:
 		w.bare[m.UID] = true
 		o.Fate = Pending
 		return o, true
-	case ownTrouble(err, m.size) && !w.lastTry:
+	case ownTrouble(words, m.size) && !w.lastTry:
 		o.Fate = Pending
 		return o, true
 	}
 	w.tally.Refused++
-	w.later = w.later || ownTrouble(err, m.size)
+	w.later = w.later || ownTrouble(words, m.size)
 	return o, false
 }
 
@@ -160,25 +171,10 @@ func overQuota(err error) bool {
 	return errors.As(err, &e) && (e.Code == "OVERQUOTA" || strings.EqualFold(strings.TrimSpace(e.Text), "Over quota"))
 }
 
-// aboutFlags knows the refusals that a message without keywords escapes.
+// aboutFlags knows the refusals that a message with system flags only escapes.
 func aboutFlags(words string) bool {
 	words = strings.ToLower(words)
 	return strings.Contains(words, "flag") || strings.Contains(words, "keyword")
-}
-
-// ownTrouble says whether a refusal is about the server rather than about the
-// message, so that another try may succeed.
-func ownTrouble(err error, size int64) bool {
-	var e *Error
-	if !errors.As(err, &e) || e.Kind != KindNo {
-		return false
-	}
-	switch e.Code {
-	case "UNAVAILABLE", "INUSE", "SERVERBUG", "TRYCREATE":
-		return true
-	}
-	return strings.HasPrefix(e.Text, "unknown error") || strings.HasPrefix(e.Text, "System I/O error") ||
-		strings.HasPrefix(e.Text, "Rejected") && size > 0
 }
 
 // redoAll sends again, in halves, what was refused together.

@@ -55,16 +55,16 @@ type spooled struct {
 	note    string
 }
 
-// spool reads a body to its end. dir is where a large one's file is made ("":
-// the system's temporary folder); the file has no name any more when spool
-// returns, so that a killed process leaves nothing behind.
-func spool(m Message, size int64, body io.Reader, dir string) (*spooled, error) {
+// spool reads a body to its end, into memory or into a file in dir ("": the
+// system's temporary folder). The file has no name any more when spool returns,
+// so that a killed process leaves nothing behind.
+func spool(m Message, size int64, body io.Reader, dir string, inMemory bool) (*spooled, error) {
 	s := &spooled{Message: m}
 	h1, h256, scan := sha1.New(), sha256.New(), &contentScan{}
 	hashes := io.MultiWriter(h1, h256, scan)
 	var sink io.Writer
 	var buf *bytes.Buffer
-	if size > memoryLimit {
+	if !inMemory {
 		f, err := os.CreateTemp(dir, "bmsync-spool-")
 		if err != nil {
 			return nil, fmt.Errorf("spool: %w", err)

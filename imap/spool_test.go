@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -34,7 +35,7 @@ func TestSpool(t *testing.T) {
 	for _, test := range tests {
 		for how, read := range map[string]func(io.Reader) io.Reader{"at once": func(r io.Reader) io.Reader { return r }, "by octets": iotest.OneByteReader} {
 			t.Run(test.name+" "+how, func(t *testing.T) {
-				s, err := spool(Message{UID: 1}, int64(len(test.body)), read(strings.NewReader(test.body)), t.TempDir())
+				s, err := spool(Message{UID: 1}, int64(len(test.body)), read(strings.NewReader(test.body)), t.TempDir(), test.name != "in a file")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -63,29 +64,36 @@ func TestSpool(t *testing.T) {
 
 func TestSpoolTorn(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := spool(Message{}, 100, strings.NewReader("short"), dir); err == nil {
+	if _, err := spool(Message{}, 100, strings.NewReader("short"), dir, false); err == nil {
 		t.Error("a body shorter than its literal is taken")
 	}
-	if _, err := spool(Message{}, 3, bytes.NewReader([]byte("longer")), dir); err == nil {
+	if _, err := spool(Message{}, 3, bytes.NewReader([]byte("longer")), dir, true); err == nil {
 		t.Error("a body longer than its literal is taken")
 	}
 }
 
-// TestTake finds what Cyrus made of a message with 8-bit header octets, and
-// prefers, of identical messages, the one of the same date.
-func TestTake(t *testing.T) {
+// TestAssign finds what Cyrus made of a message with 8-bit header octets, and
+// gives, of identical messages, to each the one of its date.
+func TestAssign(t *testing.T) {
 	sum, munged := [20]byte{1}, [20]byte{2}
-	early, late := time.Unix(1e9, 0), time.Unix(2e9, 0)
-	free := map[[20]byte][]stored{
-		sum:    {{Message: Message{UID: 5, InternalDate: early}}, {Message: Message{UID: 9, InternalDate: late}}},
-		munged: {{Message: Message{UID: 7}}},
-	}
-	for _, want := range []uint32{9, 5, 7} {
-		if m, ok := take(free, sum, munged, 1, late); !ok || m.UID != want {
-			t.Errorf("took UID %d, want %d", m.UID, want)
+	early, late, other := time.Unix(1e9, 0), time.Unix(2e9, 0), time.Unix(3e9, 0)
+	free := func() map[[20]byte][]Message {
+		return map[[20]byte][]Message{
+			sum:    {{UID: 5, InternalDate: early}, {UID: 9, InternalDate: late}},
+			munged: {{UID: 7}},
 		}
 	}
-	if m, ok := take(free, sum, munged, 1, late); ok {
-		t.Errorf("took UID %d twice", m.UID)
+	list := []wanted{
+		{sum, munged, 1, other}, {sum, munged, 1, late}, {sum, munged, 6, early}, {sum, munged, 1, other}, {[20]byte{3}, munged, 8, early},
+	}
+	var uids []uint32
+	for _, m := range assign(free(), list, nil) {
+		uids = append(uids, m.UID)
+	}
+	if want := []uint32{5, 9, 7, 0, 0}; !slices.Equal(uids, want) {
+		t.Errorf("assigned %v, want %v", uids, want)
+	}
+	if m := assign(free(), list[:1], map[twin]int{{early.Unix(), 0}: 1})[0]; m.UID != 9 {
+		t.Errorf("UID %d was taken, the first that nobody else is known to want is 9", m.UID)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -17,6 +18,23 @@ type batch struct {
 	flights int       // that still need its messages
 }
 
+// room says whether a body may be kept in memory. More than its listed size
+// promised, for many sources are wrong about it, needs more of the budget.
+func (b *batch) room(budget *Budget, m Message, size int64) bool {
+	if size > memoryLimit {
+		return false
+	}
+	more := size - min(max(m.Size, 0), memoryLimit)
+	if more <= 0 {
+		return true
+	}
+	if !budget.sem.TryAcquire(more) {
+		return false
+	}
+	b.held += more
+	return true
+}
+
 func (b *batch) close(budget *Budget) {
 	for _, m := range b.msgs {
 		m.Close()
@@ -26,8 +44,8 @@ func (b *batch) close(budget *Budget) {
 	b.held = 0
 }
 
-// transfer copies messages, and tries again, after a pause, what the target
-// refused for its own trouble.
+// transfer copies messages, and tries again what the target refused for its
+// own trouble, after a pause, and what it refused for its keywords, without.
 func (c *copier) transfer(ctx context.Context, list []Message) error {
 	for try := 0; len(list) > 0; try++ {
 		c.again, c.lastTry = nil, try >= len(c.opts.RetryDelays)
@@ -35,8 +53,9 @@ func (c *copier) transfer(ctx context.Context, list []Message) error {
 			return err
 		}
 		list = c.again
+		slices.SortFunc(list, byUID)
 		if len(list) == 0 || c.lastTry {
-			break
+			continue
 		}
 		if err := c.opts.Sleep(ctx, c.opts.RetryDelays[try]); err != nil {
 			return err
@@ -131,7 +150,7 @@ func (c *copier) fetch(ctx context.Context, list []Message, b *batch) error {
 		uids[i], byUID[m.UID] = m.UID, m
 	}
 	got := make(map[uint32]*spooled, len(list))
-	err := c.src.Fetch(ctx, uids, c.spoolInto(byUID, got))
+	err := c.src.Fetch(ctx, uids, c.spoolInto(byUID, got, b))
 	if err != nil && !refusal(err) {
 		free(got)
 		return fmt.Errorf("fetch from %q: %w", c.opts.Source, err)
@@ -156,14 +175,14 @@ func free(got map[uint32]*spooled) {
 	}
 }
 
-func (c *copier) spoolInto(wanted map[uint32]Message, got map[uint32]*spooled) func(uint32, int64, io.Reader) error {
+func (c *copier) spoolInto(wanted map[uint32]Message, got map[uint32]*spooled, b *batch) func(uint32, int64, io.Reader) error {
 	return func(uid uint32, size int64, body io.Reader) error {
 		m, ok := wanted[uid]
 		if !ok || got[uid] != nil {
 			_, err := io.Copy(io.Discard, body)
 			return err
 		}
-		s, err := spool(m, size, body, c.opts.SpoolDir)
+		s, err := spool(m, size, body, c.opts.SpoolDir, b.room(c.opts.Budget, m, size))
 		if err != nil {
 			return err
 		}
@@ -179,32 +198,33 @@ func refusal(err error) bool {
 	return errors.As(err, &e) && (e.Kind == KindNo || e.Kind == KindBad)
 }
 
-// fetchOne asks for one message alone, twice, and settles it if the source
-// doesn't deliver it.
+// fetchOne asks for one message alone, twice, unless the source doesn't list
+// it any more, and settles it if the source doesn't deliver it.
 func (c *copier) fetchOne(ctx context.Context, m Message, got map[uint32]*spooled, b *batch) error {
-	var words error
+	o := Outcome{SrcUID: m.UID, Size: m.Size, InternalDate: m.InternalDate, DateText: m.DateText, Flags: Normalize(m.Flags)}
+	o.Fate, o.By, o.Reason = Refused, "source", "fetch: the source lists the message and does not deliver it"
 	for try := range 2 {
+		listed := false
+		err := c.src.Messages(ctx, m.UID, m.UID, func(Message) error { listed = true; return nil })
+		if err != nil && !refusal(err) {
+			return fmt.Errorf("list %q: %w", c.opts.Source, err)
+		}
+		if err == nil && !listed {
+			o.Fate, o.By, o.Reason = Vanished, "", ""
+			break
+		}
 		if try > 0 {
 			if err := c.opts.Sleep(ctx, time.Second); err != nil {
 				return err
 			}
 		}
-		words = c.src.Fetch(ctx, []uint32{m.UID}, c.spoolInto(map[uint32]Message{m.UID: m}, got))
+		words := c.src.Fetch(ctx, []uint32{m.UID}, c.spoolInto(map[uint32]Message{m.UID: m}, got, b))
 		if words != nil && !refusal(words) {
 			return fmt.Errorf("fetch from %q: %w", c.opts.Source, words)
 		}
 		if got[m.UID] != nil {
 			return nil
 		}
-	}
-	listed := false
-	err := c.src.Messages(ctx, m.UID, m.UID, func(Message) error { listed = true; return nil })
-	if err != nil && !refusal(err) {
-		return fmt.Errorf("list %q: %w", c.opts.Source, err)
-	}
-	o := Outcome{SrcUID: m.UID, Size: m.Size, InternalDate: m.InternalDate, DateText: m.DateText, Flags: Normalize(m.Flags), Fate: Vanished}
-	if listed || err != nil {
-		o.Fate, o.By, o.Reason = Refused, "source", "fetch: the source lists the message and does not deliver it"
 		if words != nil {
 			o.Reason = "fetch: " + serverWords(words)
 		}

@@ -36,8 +36,11 @@ func (w *writer) run(ctx context.Context, ready <-chan *batch) (err error) {
 		for _, f := range append(w.flights, w.redo...) {
 			w.done(f)
 		}
-		if w.out != nil {
-			err = errors.Join(err, w.out.Close())
+		if w.out == nil {
+			return
+		}
+		if closing := w.out.Close(); err == nil {
+			err = closing
 		}
 	}()
 	for ready != nil || len(w.flights) > 0 {
@@ -63,10 +66,10 @@ func (w *writer) run(ctx context.Context, ready <-chan *batch) (err error) {
 			continue
 		}
 		if err := w.receive(ctx); err != nil {
-			return err
+			return w.drain(ctx, err)
 		}
 		if err := w.redoAll(ctx); err != nil {
-			return err
+			return w.drain(ctx, err)
 		}
 	}
 	return w.stop()
@@ -111,8 +114,9 @@ func (w *writer) send(ctx context.Context, b *batch) error {
 		}
 	}
 	var intents []Intent
-	for _, m := range b.msgs {
-		if o, ok := w.settled(m); ok {
+	found := w.found(b.msgs)
+	for i, m := range b.msgs {
+		if o, ok := w.settled(m, found[i]); ok {
 			settled = append(settled, o)
 			continue
 		}
@@ -145,25 +149,23 @@ func (w *writer) send(ctx context.Context, b *batch) error {
 			for _, unsent := range parts[i+1:] {
 				w.done(unsent)
 			}
-			// What has arrived of it is told by Receive, as far as it goes.
-			return errors.Join(fmt.Errorf("append to %q: %w", w.opts.Target, err), w.drain(ctx))
+			return w.drain(ctx, fmt.Errorf("append to %q: %w", w.opts.Target, err))
 		}
 	}
 	return nil
 }
 
-// drain records the answers that came before the session broke.
-func (w *writer) drain(ctx context.Context) error {
+// drain records the answers that came before the session broke, and gives the
+// error that broke it, or the ledger's.
+func (w *writer) drain(ctx context.Context, broken error) error {
 	for len(w.flights) > 0 {
-		if err := w.receive(ctx); err != nil {
-			var e *Error
-			if errors.As(err, &e) {
-				return nil // the session's end, told already
-			}
+		err := w.receive(ctx)
+		var e *Error
+		if err != nil && !errors.As(err, &e) {
 			return err
 		}
 	}
-	return nil
+	return broken
 }
 
 // done gives back what a batch held, with the last of its flights.
@@ -225,27 +227,46 @@ func (w *writer) appends(msgs []*spooled) []Append {
 	for i, m := range msgs {
 		flags := Wanted(m.Flags, w.opts.Rules)
 		if w.bare[m.UID] {
-			flags = Wanted(m.Flags, Rules{DropKeywords: true})
+			flags = systemFlags(flags)
 		}
 		out[i] = Append{Flags: flags, InternalDate: m.InternalDate, Size: m.size, Body: m}
 	}
 	return out
 }
 
-// settled finds the outcome of a message that needs no APPEND.
-func (w *writer) settled(m *spooled) (Outcome, bool) {
+// found gives, for each message, the one on the target that is adopted for it,
+// without a UID if there is none.
+func (w *writer) found(msgs []*spooled) []Message {
+	if len(w.adopt) == 0 {
+		return make([]Message, len(msgs))
+	}
+	list := make([]wanted, len(msgs))
+	for i, m := range msgs {
+		list[i] = wanted{m.sha1, m.munged, 0, m.InternalDate}
+	}
+	return assign(w.adopt, list, w.reserved)
+}
+
+// settled finds the outcome of a message that needs no APPEND. An adopted one
+// is recorded with those of its flags that it has, and gets the others.
+func (w *writer) settled(m *spooled, found Message) (Outcome, bool) {
 	o := w.outcome(m)
+	if found.UID != 0 {
+		o.Fate, o.DstUID, o.DstUIDValidity, o.Reason = Present, found.UID, w.dstValidity, "found by content"
+		if found.SHA1 != m.sha1 {
+			o.Note = join(o.Note, mungedNote(found.SHA1))
+		}
+		if lacks := lacking(o.Flags, found.Flags); len(lacks) > 0 {
+			w.lacking = append(w.lacking, FlagChange{SrcUID: m.UID, DstUID: found.UID, Add: lacks, Now: o.Flags})
+			o.Flags = lacking(o.Flags, lacks)
+		}
+		w.state.DstMaxUID = max(w.state.DstMaxUID, found.UID)
+		w.tally.Adopted++
+		return o, true
+	}
 	if limit := w.opts.Rules.MaxSize; limit > 0 && m.size > limit {
 		o.Fate, o.By, o.Reason = Refused, "message_size_limit", tooLargeReason(m.size, limit)
 		w.tally.Refused++
-		return o, true
-	}
-	if t, ok := take(w.adopt, m.sha1, m.munged, 0, m.InternalDate); ok {
-		if t.SHA1 != m.sha1 {
-			o.Note = join(o.Note, mungedNote(t.SHA1))
-		}
-		o.Fate, o.DstUID, o.DstUIDValidity, o.Reason = Present, t.UID, w.dstValidity, "found by content"
-		w.tally.Adopted++
 		return o, true
 	}
 	return o, false

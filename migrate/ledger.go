@@ -47,14 +47,16 @@ func knownOf(m state.Message) imap.Known {
 		SHA1: m.SHA1, Fate: fateOf[m.State], Reason: m.Reason, DstGone: m.DstGone}
 }
 
-func (l *ledger) Claims(ctx context.Context, first uint32) ([]imap.Claim, error) {
+func (l *ledger) Return(ctx context.Context, srcUIDs []uint32) error {
+	return l.store.MarkReturned(ctx, l.folder, l.srcValidity, srcUIDs)
+}
+
+// Claims leaves out copies in a target folder that is no more.
+func (l *ledger) Claims(ctx context.Context, first uint32, limit int) ([]imap.Claim, error) {
 	var out []imap.Claim
-	for m, err := range l.store.Claims(ctx, l.folder, l.srcValidity, first) {
+	for m, err := range l.store.ClaimsPage(ctx, l.folder, l.srcValidity, l.dstValidity, first, limit) {
 		if err != nil {
 			return nil, err
-		}
-		if m.DstUIDValidity != l.dstValidity {
-			continue // of a target folder that is no more
 		}
 		out = append(out, imap.Claim{SrcUID: m.SrcUID, DstUID: m.DstUID, Size: m.Size, InternalDate: m.InternalDate,
 			SHA1: m.SHA1, Flags: m.Flags, Gone: m.DstGone, Fate: fateOf[m.State]})

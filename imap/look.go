@@ -1,0 +1,100 @@
+package imap
+
+import (
+	"context"
+	"fmt"
+)
+
+// lookAtTarget compares what we wrote with what the target shows, where its
+// numbers have moved. A UID of ours with another size or date is not our
+// message: the target was restored and has filled up again.
+func (c *copier) lookAtTarget(ctx context.Context, to Status) error {
+	if c.state.DstMaxUID == 0 || c.targetUnmoved(to) && !c.opts.Relist {
+		return nil
+	}
+	var seen shown
+	err := c.claims(ctx, 1, func(page []Claim) error {
+		if seen.ours == 0 {
+			if err := c.selectTarget(ctx); err != nil {
+				return err
+			}
+		}
+		return c.lookAtPage(ctx, page, &seen)
+	})
+	switch {
+	case err != nil:
+		return err
+	case seen.strangers > 0:
+		return &WentBackError{"target", c.opts.Target, fmt.Sprintf("%d UIDs that we wrote hold other messages now", seen.strangers)}
+	case len(seen.fresh) == 0:
+		return nil
+	case manyGone(seen.gone, seen.ours):
+		return &WentBackError{"target", c.opts.Target, fmt.Sprintf("%d of the %d messages that we wrote are gone", seen.gone, seen.ours)}
+	}
+	c.tally.Notes = append(c.tally.Notes, fmt.Sprintf("%d messages were deleted on the target after they were copied", len(seen.fresh)))
+	return c.ledger.Gone(ctx, seen.fresh)
+}
+
+// shown counts what became of our copies.
+type shown struct {
+	ours, gone, strangers int
+	fresh                 []uint32 // source UIDs of copies not known to be gone before
+}
+
+func (c *copier) lookAtPage(ctx context.Context, page []Claim, seen *shown) error {
+	there, err := c.listClaimed(ctx, page)
+	if err != nil {
+		return err
+	}
+	seen.ours += len(page)
+	for _, cl := range page {
+		m, ok := there[cl.DstUID]
+		switch {
+		case !ok:
+			seen.gone++
+			if !cl.Gone {
+				seen.fresh = append(seen.fresh, cl.SrcUID)
+			}
+		case differs(m, cl):
+			seen.strangers++
+		}
+	}
+	return nil
+}
+
+// listClaimed lists the claimed ones among the messages of the selected target
+// mailbox. claims ascend by target UID.
+func (c *copier) listClaimed(ctx context.Context, claims []Claim) (map[uint32]Message, error) {
+	claimed := make(map[uint32]bool, len(claims))
+	for _, cl := range claims {
+		claimed[cl.DstUID] = true
+	}
+	there := make(map[uint32]Message, len(claims))
+	err := c.dst.Messages(ctx, claims[0].DstUID, claims[len(claims)-1].DstUID, func(m Message) error {
+		if claimed[m.UID] {
+			there[m.UID] = m
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list %q: %w", c.opts.Target, err)
+	}
+	return there, nil
+}
+
+// differs tells another message from ours by what a listing shows. Of size
+// and date both must be off, since BlueMind 5 may state either a little wrongly,
+// unless the octets are known to be others; those alone are no proof, for Cyrus
+// may have replaced 8-bit octets of a header.
+func differs(m Message, cl Claim) bool {
+	size, date := m.Size != cl.Size, !m.InternalDate.Equal(cl.InternalDate)
+	if m.HasSHA1 {
+		return m.SHA1 != cl.SHA1 && (size || date)
+	}
+	return size && date
+}
+
+// manyGone is where deletions by a user end and a lost target begins.
+func manyGone(gone, ours int) bool {
+	return gone > 1 && gone == ours || gone > 10 && gone*10 > ours
+}
