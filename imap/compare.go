@@ -91,6 +91,7 @@ type Delta struct {
 	Flags     []FlagChange // to be stored on the target
 	Vanished  []uint32     // in the ledger, no longer at the source
 	Others    []uint32     // on the target, and another message at the source now
+	Returned  []uint32     // copied once, then taken for vanished, and listed again
 	Unchanged int
 }
 
@@ -160,7 +161,19 @@ func (d *Delta) both(m Message, k Known, rules Rules) {
 			return
 		}
 		d.fresh(m, rules)
-	default: // pending; vanished and back again can't be, UIDs are not reused
+	case Vanished:
+		switch {
+		case k.DstUID == 0:
+			d.fresh(m, rules)
+			return
+		case k.Differs(m):
+			d.Others = append(d.Others, m.UID)
+			return
+		}
+		// UIDs are not reused: a listing was short. To copy it again would be twice.
+		d.Returned = append(d.Returned, m.UID)
+		d.flags(m, k, rules)
+	default:
 		d.fresh(m, rules)
 	}
 }
@@ -185,18 +198,27 @@ func retryable(k Known, rules Rules) bool {
 	if strings.HasPrefix(k.Reason, ReasonTooLarge) {
 		return rules.MaxSize == 0 || k.Size <= rules.MaxSize
 	}
-	return transientRefusal(k.Reason)
+	return ownTrouble(k.Reason, k.Size)
 }
 
-// transientRefusal knows the words of a server whose own trouble, not the
-// message, was the cause (BlueMind 5: "unknown error", Cyrus: I/O errors).
-func transientRefusal(reason string) bool {
-	for _, s := range []string{"unknown error", "System I/O error", "Over quota", "over quota", "OVERQUOTA", "UNAVAILABLE", "fetch:"} {
-		if strings.Contains(reason, s) {
+// ownTrouble says whether a refusal, in the words of the ledger, is about the
+// server or the folder rather than about the message, so that another try may
+// succeed: BlueMind 5 says "unknown error", and "Rejected" of a folder that is
+// missing as well as of an empty message; Cyrus has I/O errors.
+func ownTrouble(reason string, size int64) bool {
+	if strings.HasPrefix(reason, "fetch:") {
+		return true
+	}
+	text, isNo := strings.CutPrefix(reason, "NO ")
+	if !isNo {
+		return false
+	}
+	for _, s := range []string{"[UNAVAILABLE]", "[INUSE]", "[SERVERBUG]", "[TRYCREATE]", "[OVERQUOTA]", "unknown error", "System I/O error", "Over quota"} {
+		if strings.HasPrefix(text, s) {
 			return true
 		}
 	}
-	return false
+	return strings.HasPrefix(text, "Rejected") && size != 0
 }
 
 // Wanted are the flags to send for a message: without \Recent, sorted, each
@@ -226,6 +248,11 @@ func Normalize(flags []string) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// systemFlags are those of the five flags that every server takes.
+func systemFlags(flags []string) []string {
+	return slices.DeleteFunc(Normalize(flags), func(f string) bool { return systemFlag(f) == "" })
 }
 
 func systemFlag(f string) string {

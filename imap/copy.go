@@ -15,7 +15,7 @@ type FolderState struct {
 	SrcModSeq                             uint64
 	DstUIDValidity, DstUIDNext, DstExists uint32
 	DstModSeq                             uint64
-	DstMaxUID                             uint32 // highest UID we ever wrote
+	DstMaxUID                             uint32 // highest UID we ever wrote or adopted
 	Rules                                 string // what the listing was judged by; "": to be judged anew
 	Complete                              bool   // every listed message is settled
 }
@@ -44,9 +44,15 @@ type CopyOptions struct {
 	// Relist compares both sides even where no number has moved.
 	Relist bool
 
+	// Unanswered counts, by source UID, the sessions that the target ended
+	// with the message under way. It is the caller's, who keeps it between
+	// calls for the folder; nil: nothing is known.
+	Unanswered map[uint32]int
+
 	// Stop, when closed, ends the copy after what is in flight; the error is
 	// ErrStopped then.
-	Stop     <-chan struct{}
+	Stop <-chan struct{}
+	// Progress is called by two goroutines.
 	Progress func(kind string, messages int, octets int64)
 	Now      func() time.Time
 	Sleep    func(context.Context, time.Duration) error
@@ -79,17 +85,22 @@ func (o CopyOptions) withDefaults() CopyOptions {
 		o.Now = time.Now
 	}
 	if o.Sleep == nil {
-		o.Sleep = sleep
+		o.Sleep = o.sleep
+	}
+	if o.Unanswered == nil {
+		o.Unanswered = map[uint32]int{}
 	}
 	return o
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+func (o CopyOptions) sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return nil
+	case <-o.Stop:
+		return ErrStopped
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -128,7 +139,8 @@ type copier struct {
 	opts        CopyOptions
 	state       FolderState
 	dstValidity uint32
-	adopt       map[[20]byte][]stored
+	adopt       map[[20]byte][]Message
+	reserved    map[twin]int // messages of this window that may yet be found
 	tally       Tally
 	firstNew    uint32 // lowest target UID written in this call; 0: none
 	nextUID     uint32 // lower bound of the target's UIDNEXT
@@ -136,7 +148,8 @@ type copier struct {
 	again    []Message // to be tried once more
 	lastTry  bool
 	later    bool            // a refusal is worth another try next time
-	bare     map[uint32]bool // to be sent without keywords, which the target refused
+	bare     map[uint32]bool // to be sent with system flags only: the target refused others
+	lacking  []FlagChange    // of adopted messages
 	unplaced bool            // a message was stored and the server didn't say where
 }
 
@@ -188,6 +201,16 @@ func (c *copier) run(ctx context.Context) (FolderState, error) {
 	if err := c.windows(ctx, from); err != nil {
 		return c.state, err
 	}
+	if c.tally.Listed < int(from.Messages) {
+		// Some went before their window was listed; or the source hides
+		// some, and does so again.
+		if from, err = c.src.Examine(ctx, c.opts.Source); err != nil {
+			return c.state, fmt.Errorf("examine %q: %w", c.opts.Source, err)
+		}
+		if err := c.windows(ctx, from); err != nil {
+			return c.state, err
+		}
+	}
 	return c.finish(ctx, from)
 }
 
@@ -231,90 +254,10 @@ func (c *copier) selectTarget(ctx context.Context) error {
 	return nil
 }
 
-// lookAtTarget compares what we wrote with what the target shows, where its
-// numbers have moved. A UID of ours with another size or date is not our
-// message: the target was restored and has filled up again.
-func (c *copier) lookAtTarget(ctx context.Context, to Status) error {
-	if c.state.DstMaxUID == 0 || c.targetUnmoved(to) && !c.opts.Relist {
-		return nil
-	}
-	claims, err := c.ledger.Claims(ctx, 1)
-	if err != nil || len(claims) == 0 {
-		return err
-	}
-	if err := c.selectTarget(ctx); err != nil {
-		return err
-	}
-	byUID := make(map[uint32]int, len(claims))
-	for i, cl := range claims {
-		byUID[cl.DstUID] = i
-	}
-	seen := make([]bool, len(claims))
-	strangers := 0
-	err = c.dst.Messages(ctx, 1, 0, func(m Message) error {
-		i, ok := byUID[m.UID]
-		if !ok {
-			return nil
-		}
-		seen[i] = true
-		if differs(m, claims[i]) {
-			strangers++
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("list %q: %w", c.opts.Target, err)
-	}
-	if strangers > 0 {
-		return &WentBackError{"target", c.opts.Target, fmt.Sprintf("%d UIDs that we wrote hold other messages now", strangers)}
-	}
-	return c.missing(ctx, claims, seen)
-}
-
-// differs tells another message from ours by what a listing shows. Of size
-// and date both must be off, since BlueMind 5 may state either a little wrongly,
-// unless the octets are known to be others; those alone are no proof, for Cyrus
-// may have replaced 8-bit octets of a header.
-func differs(m Message, cl Claim) bool {
-	size, date := m.Size != cl.Size, !m.InternalDate.Equal(cl.InternalDate)
-	if m.HasSHA1 {
-		return m.SHA1 != cl.SHA1 && (size || date)
-	}
-	return size && date
-}
-
-// missing marks the copies that are gone from the target, and calls for a
-// person where they are many.
-func (c *copier) missing(ctx context.Context, claims []Claim, seen []bool) error {
-	var fresh []uint32
-	gone := 0
-	for i, cl := range claims {
-		if seen[i] {
-			continue
-		}
-		gone++
-		if !cl.Gone {
-			fresh = append(fresh, cl.SrcUID)
-		}
-	}
-	if len(fresh) > 0 && manyGone(gone, len(claims)) {
-		return &WentBackError{"target", c.opts.Target, fmt.Sprintf("%d of the %d messages that we wrote are gone", gone, len(claims))}
-	}
-	if len(fresh) == 0 {
-		return nil
-	}
-	c.tally.Notes = append(c.tally.Notes, fmt.Sprintf("%d messages were deleted on the target after they were copied", len(fresh)))
-	return c.ledger.Gone(ctx, fresh)
-}
-
-// manyGone is where deletions by a user end and a lost target begins.
-func manyGone(gone, ours int) bool {
-	return gone > 1 && gone == ours || gone > 10 && gone*10 > ours
-}
-
 // windows lists the source in windows of UIDs, so that memory is bounded
 // whatever the size of the folder, and works each off before the next.
 func (c *copier) windows(ctx context.Context, from Status) error {
+	c.tally.Listed = 0
 	span := uint64(c.opts.Window)
 	top := uint64(from.UIDNext)
 	if top == 0 {
@@ -325,66 +268,132 @@ func (c *copier) windows(ctx context.Context, from Status) error {
 		if last+1 >= top {
 			last = 1<<32 - 1
 		}
-		n, err := c.window(ctx, uint32(first), uint32(last))
+		listed, end, err := c.list(ctx, uint32(first), uint32(last))
 		if err != nil {
 			return err
 		}
-		if last == 1<<32-1 {
+		if err := c.window(ctx, listed, uint32(first), end); err != nil {
+			return err
+		}
+		if end == 1<<32-1 {
 			return nil
 		}
-		if n < int(c.opts.Window)/4 {
+		if n := len(listed); uint64(end) < last {
+			span = uint64(c.opts.Window) // many UIDs after few
+		} else if n < int(c.opts.Window)/4 {
 			span *= 2 // sparse UIDs
 		} else if n > int(c.opts.Window)*3/4 {
 			span = max(uint64(c.opts.Window), span/2)
 		}
-		first = last + 1
+		first = uint64(end) + 1
 	}
 	return nil
 }
 
-func (c *copier) window(ctx context.Context, first, last uint32) (int, error) {
-	var listed []Message
-	ask := last
+// list lists the source's messages from first to last, or, where these are too
+// many for one window, up to end.
+func (c *copier) list(ctx context.Context, first, last uint32) (listed []Message, end uint32, err error) {
+	if c.opts.stopped() {
+		return nil, 0, ErrStopped
+	}
+	ask, end, most := last, last, 2*int(c.opts.Window)
 	if last == 1<<32-1 {
 		ask = 0
 	}
-	err := c.src.Messages(ctx, first, ask, func(m Message) error {
-		listed = append(listed, m)
+	err = c.src.Messages(ctx, first, ask, func(m Message) error {
+		if m.UID > end {
+			return nil
+		}
+		if listed = append(listed, m); len(listed) == 2*most {
+			slices.SortFunc(listed, byUID)
+			listed, end = slices.Delete(listed, most, len(listed)), listed[most-1].UID
+		}
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("list %q: %w", c.opts.Source, err)
+		return nil, 0, fmt.Errorf("list %q: %w", c.opts.Source, err)
 	}
-	slices.SortFunc(listed, func(a, b Message) int { return int(int64(a.UID) - int64(b.UID)) })
+	slices.SortFunc(listed, byUID)
+	return listed, end, nil
+}
+
+// window works off what was listed from first to last.
+func (c *copier) window(ctx context.Context, listed []Message, first, last uint32) error {
 	known, err := c.ledger.Known(ctx, first, last)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	d := Compare(listed, known, c.opts.Rules)
 	if n := len(d.Others); n > 0 {
-		return 0, &WentBackError{"source", c.opts.Source, fmt.Sprintf("%d UIDs that were copied are other messages now", n)}
+		return &WentBackError{"source", c.opts.Source, fmt.Sprintf("%d UIDs that were copied are other messages now", n)}
 	}
+	alone := c.setApart(&d)
 	if err := c.book(ctx, d); err != nil {
-		return 0, err
+		return err
 	}
-	if c.opts.Adopt && c.adopt == nil && len(d.Copy) > 0 {
-		if c.adopt, err = c.unclaimed(ctx, 1, nil); err != nil {
-			return 0, err
+	if c.opts.Adopt && len(d.Copy) > 0 {
+		if err := c.readyToAdopt(ctx, d.Copy); err != nil {
+			return err
 		}
 	}
 	if err := c.transfer(ctx, d.Copy); err != nil {
-		return 0, err
+		return err
+	}
+	for i := range alone {
+		if err := c.transfer(ctx, alone[i:i+1]); err != nil {
+			return err
+		}
 	}
 	c.tally.Listed += len(listed)
-	return len(listed), c.syncFlags(ctx, d.Flags)
+	changes := append(d.Flags, c.lacking...)
+	c.lacking = nil
+	return c.syncFlags(ctx, changes)
+}
+
+// unansweredLimit is how many sessions may end with a message under way before
+// it is taken for the cause. After the first it is sent alone.
+const unansweredLimit = 4
+
+// setApart takes the messages out of what is to be copied with which sessions
+// ended: they go alone, after the others. Those that were too often the last
+// stay pending, so that what follows gets its turn.
+func (c *copier) setApart(d *Delta) (alone []Message) {
+	d.Copy = slices.DeleteFunc(d.Copy, func(m Message) bool {
+		n := c.opts.Unanswered[m.UID]
+		switch {
+		case n >= unansweredLimit:
+			c.later = true
+			reason := fmt.Sprintf("the target ended the connection each of the %d times it was sent", n)
+			c.tally.Notes = append(c.tally.Notes, fmt.Sprintf("the message with source UID %d is left out for now: %s", m.UID, reason))
+			d.Settle = append(d.Settle, Outcome{SrcUID: m.UID, Size: m.Size, InternalDate: m.InternalDate, DateText: m.DateText,
+				Flags: Wanted(m.Flags, c.opts.Rules), Fate: Pending, By: "target", Reason: reason})
+		case n > 0:
+			alone = append(alone, m)
+		}
+		return n > 0
+	})
+	return alone
+}
+
+// readyToAdopt lists, once, what the target has that no row claims.
+func (c *copier) readyToAdopt(ctx context.Context, list []Message) (err error) {
+	c.reserved = make(map[twin]int, len(list))
+	for _, m := range list {
+		c.reserved[twinOf(m)]++
+	}
+	if c.adopt == nil {
+		c.adopt, err = c.unclaimed(ctx, 1, nil)
+	}
+	return err
 }
 
 // book records what needs no transfer.
 func (c *copier) book(ctx context.Context, d Delta) error {
 	for _, o := range d.Settle {
-		if o.Fate == Refused {
+		switch o.Fate {
+		case Refused:
 			c.tally.Refused++
-		} else {
+		case Excluded:
 			c.tally.Excluded++
 		}
 	}
@@ -393,49 +402,16 @@ func (c *copier) book(ctx context.Context, d Delta) error {
 			return err
 		}
 	}
+	if len(d.Returned) > 0 {
+		if err := c.ledger.Return(ctx, d.Returned); err != nil {
+			return err
+		}
+	}
 	if len(d.Vanished) == 0 {
 		return nil
 	}
 	c.tally.Vanished += len(d.Vanished)
 	return c.ledger.Vanish(ctx, d.Vanished)
-}
-
-// syncFlags stores on the target what changed at the source, and nothing
-// else: what users of the target changed stays.
-func (c *copier) syncFlags(ctx context.Context, changes []FlagChange) error {
-	if len(changes) == 0 {
-		return nil
-	}
-	if err := c.selectTarget(ctx); err != nil {
-		return err
-	}
-	groups := map[string][]uint32{}
-	var order []string
-	flags := map[string][]string{}
-	modes := map[string]FlagMode{}
-	group := func(mode FlagMode, set []string, uid uint32) {
-		if len(set) == 0 {
-			return
-		}
-		key := fmt.Sprint(mode, set)
-		if groups[key] == nil {
-			order = append(order, key)
-		}
-		groups[key] = append(groups[key], uid)
-		flags[key], modes[key] = set, mode
-	}
-	for _, ch := range changes {
-		group(AddFlags, ch.Add, ch.DstUID)
-		group(RemoveFlags, ch.Remove, ch.DstUID)
-	}
-	for _, key := range order {
-		slices.Sort(groups[key])
-		if err := c.dst.StoreFlags(ctx, groups[key], flags[key], modes[key]); err != nil {
-			return fmt.Errorf("store flags in %q: %w", c.opts.Target, err)
-		}
-	}
-	c.tally.Flagged += len(changes)
-	return c.ledger.Flagged(ctx, changes)
 }
 
 // finish proves on the target what this call wrote, and notes both servers'
@@ -459,6 +435,6 @@ func (c *copier) finish(ctx context.Context, from Status) (FolderState, error) {
 	return FolderState{
 		SrcUIDValidity: from.UIDValidity, SrcUIDNext: from.UIDNext, SrcExists: from.Messages, SrcModSeq: from.HighestModSeq,
 		DstUIDValidity: to.UIDValidity, DstUIDNext: to.UIDNext, DstExists: to.Messages, DstModSeq: to.HighestModSeq,
-		DstMaxUID: c.state.DstMaxUID, Rules: rules, Complete: len(open) == 0,
+		DstMaxUID: c.state.DstMaxUID, Rules: rules, Complete: len(open) == 0 && !c.later,
 	}, nil
 }

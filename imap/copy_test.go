@@ -56,7 +56,18 @@ func (l *memLedger) Known(_ context.Context, first, last uint32) ([]imap.Known, 
 	return out, nil
 }
 
-func (l *memLedger) Claims(_ context.Context, first uint32) ([]imap.Claim, error) {
+func (l *memLedger) Return(_ context.Context, uids []uint32) error {
+	defer l.locked()()
+	for _, uid := range uids {
+		if o := l.rows[uid]; o.Fate == imap.Vanished && o.DstUID > 0 {
+			o.Fate = imap.Copied
+			l.rows[uid] = o
+		}
+	}
+	return nil
+}
+
+func (l *memLedger) Claims(_ context.Context, first uint32, limit int) ([]imap.Claim, error) {
 	defer l.locked()()
 	var out []imap.Claim
 	for _, o := range l.rows {
@@ -66,7 +77,7 @@ func (l *memLedger) Claims(_ context.Context, first uint32) ([]imap.Claim, error
 		}
 	}
 	slices.SortFunc(out, func(a, b imap.Claim) int { return cmp.Compare(a.DstUID, b.DstUID) })
-	return out, nil
+	return out[:min(limit, len(out))], nil
 }
 
 func (l *memLedger) Begin(_ context.Context, batch []imap.Intent) error {
@@ -161,11 +172,11 @@ func (l *memLedger) ClearDoubts(_ context.Context, uids []uint32) error {
 	return nil
 }
 
-// maxUID is the highest target UID that the rows say we wrote.
+// maxUID is the highest target UID that the rows claim.
 func (l *memLedger) maxUID() (uid uint32) {
 	defer l.locked()()
 	for _, o := range l.rows {
-		if o.Fate == imap.Copied {
+		if o.Fate.OnTarget() {
 			uid = max(uid, o.DstUID)
 		}
 	}
@@ -186,11 +197,12 @@ type pair struct {
 
 const user = "ada@example.org"
 
-func newPair(t *testing.T) *pair {
+// newPair makes both servers; caps are announced by the target beyond the usual.
+func newPair(t *testing.T, caps ...string) *pair {
 	t.Helper()
 	p := &pair{t: t, ledger: newLedger()}
-	start := func() (*imaptest.Server, *imaptest.Mailbox, string) {
-		srv, err := imaptest.NewServer(imaptest.Options{})
+	start := func(caps ...string) (*imaptest.Server, *imaptest.Mailbox, string) {
+		srv, err := imaptest.NewServer(imaptest.Options{Capabilities: append(imaptest.DefaultCapabilities(), caps...)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,8 +215,8 @@ func newPair(t *testing.T) *pair {
 		return srv, mb, addr
 	}
 	p.src, p.from, p.srcAddr = start()
-	p.dst, p.to, p.dstAddr = start()
-	p.opts = imap.CopyOptions{Source: "Box", Target: "Box", StandStill: 20 * time.Millisecond, RetryDelays: []time.Duration{time.Millisecond},
+	p.dst, p.to, p.dstAddr = start(caps...)
+	p.opts = imap.CopyOptions{Source: "Box", Target: "Box", Unanswered: map[uint32]int{}, StandStill: 20 * time.Millisecond, RetryDelays: []time.Duration{time.Millisecond},
 		Batch: 8}
 	return p
 }

@@ -49,6 +49,9 @@ type accountWork struct {
 	result   AccountResult
 	moved    int             // progress since the last attempt began
 	listed   map[string]bool // source folders, when last listed
+	// unanswered has, by source folder, the messages with which the target
+	// ended a session.
+	unanswered map[string]map[uint32]int
 }
 
 // account brings one account up to date. It never fails: what became of the
@@ -320,7 +323,7 @@ func (w *accountWork) copyOptions(job *folderJob) imap.CopyOptions {
 		Rules: imap.Rules{CopyDeleted: w.run.opts.Plan.Header.PolicyOf(w.plan).Messages.Deleted == Copy, DropKeywords: w.run.opts.Plan.Header.PolicyOf(w.plan).Flags.Keywords == DropKeywords,
 			MaxSize: w.entry.Limit, RetryRefused: o.RetryRefused},
 		Batch: o.Limits.BatchMessages, BatchBytes: o.Limits.BatchBytes, Budget: w.run.budget, SpoolDir: o.SpoolDir,
-		StandStill: o.Limits.Settle, RetryDelays: o.RetryDelays, Adopt: w.row.Adopt, Stop: o.Stop, Now: o.Now,
+		Unanswered: w.unansweredIn(job.Source), StandStill: o.Limits.Settle, RetryDelays: o.RetryDelays, Adopt: w.row.Adopt, Stop: o.Stop, Now: o.Now,
 		Progress: func(kind string, n int, octets int64) {
 			switch kind {
 			case "copied":
@@ -330,6 +333,17 @@ func (w *accountWork) copyOptions(job *folderJob) imap.CopyOptions {
 			}
 		},
 	}
+}
+
+// unansweredIn is one folder's share of unanswered.
+func (w *accountWork) unansweredIn(folder string) map[uint32]int {
+	if w.unanswered == nil {
+		w.unanswered = map[string]map[uint32]int{}
+	}
+	if w.unanswered[folder] == nil {
+		w.unanswered[folder] = map[uint32]int{}
+	}
+	return w.unanswered[folder]
 }
 
 // excluded counts what a folder holds that isn't copied, so that the report
