@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"bmsync/bmapi"
 	"bmsync/imap"
@@ -53,7 +54,8 @@ type verdict struct {
 // judge is the one place that decides how much an error stops. Unknown errors
 // are not retried.
 func judge(err error) verdict {
-	v := verdict{scope: accountParts, reason: err.Error(), mend: "run again"}
+	// Joined errors have a line each; a reason is one line, in reports and logs.
+	v := verdict{scope: accountParts, reason: strings.ReplaceAll(err.Error(), "\n", "; "), mend: "run again"}
 	if errors.Is(err, imap.ErrStopped) || errors.Is(err, context.Canceled) {
 		return verdict{interrupted, "interrupted", "run again"}
 	}
