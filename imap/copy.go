@@ -201,16 +201,6 @@ func (c *copier) run(ctx context.Context) (FolderState, error) {
 	if err := c.windows(ctx, from); err != nil {
 		return c.state, err
 	}
-	if c.tally.Listed < int(from.Messages) {
-		// Some went before their window was listed; or the source hides
-		// some, and does so again.
-		if from, err = c.src.Examine(ctx, c.opts.Source); err != nil {
-			return c.state, fmt.Errorf("examine %q: %w", c.opts.Source, err)
-		}
-		if err := c.windows(ctx, from); err != nil {
-			return c.state, err
-		}
-	}
 	return c.finish(ctx, from)
 }
 
@@ -257,7 +247,6 @@ func (c *copier) selectTarget(ctx context.Context) error {
 // windows lists the source in windows of UIDs, so that memory is bounded
 // whatever the size of the folder, and works each off before the next.
 func (c *copier) windows(ctx context.Context, from Status) error {
-	c.tally.Listed = 0
 	span := uint64(c.opts.Window)
 	top := uint64(from.UIDNext)
 	if top == 0 {
@@ -363,8 +352,11 @@ func (c *copier) setApart(d *Delta) (alone []Message) {
 		switch {
 		case n >= unansweredLimit:
 			c.later = true
-			reason := fmt.Sprintf("the target ended the connection each of the %d times it was sent", n)
-			c.tally.Notes = append(c.tally.Notes, fmt.Sprintf("the message with source UID %d is left out for now: %s", m.UID, reason))
+			reason := fmt.Sprintf("the target ended the connection each of the %d times it was sent", unansweredLimit)
+			if n == unansweredLimit { // told once
+				c.tally.Notes = append(c.tally.Notes, fmt.Sprintf("the message with source UID %d is left out for now: %s", m.UID, reason))
+				c.opts.Unanswered[m.UID]++
+			}
 			d.Settle = append(d.Settle, Outcome{SrcUID: m.UID, Size: m.Size, InternalDate: m.InternalDate, DateText: m.DateText,
 				Flags: Wanted(m.Flags, c.opts.Rules), Fate: Pending, By: "target", Reason: reason})
 		case n > 0:

@@ -289,7 +289,8 @@ func (w *accountWork) look(ctx context.Context, src *imap.Source, dst *imap.Targ
 	next, tally, err := imap.CopyMailbox(ctx, src, dst, w.books(job.row.ID), engineState(job.row), opts)
 	w.result.Copied += tally.Copied
 	w.result.Bytes += tally.Bytes
-	w.moved += tally.Copied + tally.Adopted + tally.Settled + tally.Refused + tally.Excluded
+	// Not what was refused: some of it is tried, and refused, each time.
+	w.moved += tally.Copied + tally.Adopted + tally.Settled + tally.Excluded
 	for _, note := range tally.Notes {
 		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: job.Source, Text: note})
 	}
