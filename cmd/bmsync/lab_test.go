@@ -261,6 +261,11 @@ func cmdFault(ts *testscript.TestScript, neg bool, args []string) {
 	labOf(ts).target(ts, args[0]).sim.Faults().Add(f)
 }
 
+func cmdHeal(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, args, 1, "heal SIM")
+	labOf(ts).target(ts, args[0]).sim.Faults().Clear()
+}
+
 func cmdLimit(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 2, "limit SIM BYTES")
 	n, err := strconv.ParseInt(args[1], 10, 64)
@@ -293,4 +298,13 @@ func cmdLease(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	_, err = user.CreateKey(l.ctx, fmt.Sprintf("bmsync %s until %s", args[2], time.Now().Add(d).UTC().Format(time.RFC3339)))
 	ts.Check(err)
+}
+
+func cmdLearned(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, args, 1, "learned N")
+	least, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	if n := labOf(ts).secrets.count(); n < least {
+		ts.Fatalf("%d secrets are known, want %d at least: what is searched for?", n, least)
+	}
 }

@@ -37,9 +37,10 @@ import (
 //	unvisited           since then, no server was even spoken to
 //	appends SIM N       since then, so many messages were stored
 //	keys SIM N          so many API keys are alive
-//	fault SIM JSON      a fault of its API
+//	fault SIM JSON      a fault of its API, until heal SIM
 //	limit SIM BYTES     its message_size_limit
 //	lease SIM LOGIN RUN DURATION   a key as a run elsewhere makes it
+//	learned N           so many secrets at least have gone over the wire, or are in files
 //	slow DURATION       the source takes so long for each response line
 //
 // At its end, no file of a script but those in secrets/ holds a secret.
@@ -60,7 +61,7 @@ func TestScripts(t *testing.T) {
 			"exits": cmdExits, "start": cmdStart, "until": cmdUntil, "signal": cmdSignal, "ends": cmdEnds,
 			"json": cmdJSON, "jsonlines": cmdJSONLines,
 			"mark": cmdMark, "untouched": cmdUntouched, "unvisited": cmdUnvisited, "appends": cmdAppends, "keys": cmdKeys,
-			"fault": cmdFault, "limit": cmdLimit, "lease": cmdLease, "slow": cmdSlow,
+			"fault": cmdFault, "heal": cmdHeal, "limit": cmdLimit, "lease": cmdLease, "learned": cmdLearned, "slow": cmdSlow,
 		},
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"testing"
 
 	"bmsync/bmapi/bmsim"
 )
@@ -116,3 +117,16 @@ func newTap(sim *bmsim.Sim, secrets *secretSet) (*tap, error) {
 }
 
 func (t *tap) close() { t.server.Close() }
+
+func TestSecretSetFindsEachForm(t *testing.T) {
+	var s secretSet
+	s.add("a password", "pass+word/1")
+	for _, text := range []string{"x pass+word/1 y", "AUTH cGFzcyt3b3JkLzE=", "?password=pass%2Bword%2F1", "/pass+word%2F1"} {
+		if s.in(text) != "a password" {
+			t.Errorf("not found in %q", text)
+		}
+	}
+	if s.in("password") != "" {
+		t.Error("found where it isn't")
+	}
+}
