@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -125,8 +126,16 @@ type decisions struct {
 
 // digest is the SHA-256, in hex, over an account's decisions.
 func (a *PlanAccount) digest() string {
+	aliases := slices.Clone(a.Aliases)
+	slices.Sort(aliases)
+	exception := a.Exception
+	if exception != nil { // two that decide alike have one form, as policies have
+		e := *exception
+		e.Folders = Policy{Folders: e.Folders}.Canonical().Folders
+		exception = &e
+	}
 	d := decisions{a.Source, a.SourceLogin, a.SourceFolder, a.Address, a.Kind, a.DisplayName, a.FirstName, a.LastName,
-		a.QuotaKiB, a.Aliases, a.Exception, make([][3]string, len(a.Folders))}
+		a.QuotaKiB, aliases, exception, make([][3]string, len(a.Folders))}
 	for i, f := range a.Folders {
 		d.Folders[i] = [3]string{f.Source, f.Target, f.Rule}
 	}

@@ -62,7 +62,7 @@ func BuildPlan(ctx context.Context, o PlanOptions) (PlanResult, error) {
 		return res, err
 	}
 	res.Header = plan.Header
-	return res, nil
+	return res, plan.Close()
 }
 
 type planBuilder struct {
@@ -103,7 +103,8 @@ func (b *planBuilder) previous() map[string]string {
 	if err != nil {
 		return nil
 	}
-	for a, err := range plan.Accounts() {
+	defer plan.Close()
+	for a, err := range plan.heads() {
 		if err != nil {
 			return nil
 		}

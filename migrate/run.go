@@ -312,7 +312,7 @@ func (r *runner) selected(ctx context.Context) ([]waiting, error) {
 		}
 	}
 	var queue []waiting
-	for a, err := range r.opts.Plan.Accounts() {
+	for a, err := range r.opts.Plan.heads() {
 		if err != nil {
 			return nil, err
 		}
@@ -346,7 +346,7 @@ func (o *RunOptions) askedFor() error {
 	if len(lacking) == 0 {
 		return nil
 	}
-	for a, err := range o.Plan.Accounts() {
+	for a, err := range o.Plan.heads() {
 		if err != nil {
 			return err
 		}

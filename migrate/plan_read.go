@@ -11,118 +11,24 @@ import (
 	"hash"
 	"io"
 	"iter"
+	"math"
 	"os"
-	"path/filepath"
 )
 
-// maxPlanLine bounds one line of a plan: an account with thousands of aliases
-// or a folder with a name of a hundred levels is still far below.
-const maxPlanLine = 1 << 20
-
-// PlanWriter writes plan.jsonl line by line into a temporary file beside it,
-// which takes its place when Finish has written the trailer.
-type PlanWriter struct {
-	path    string
-	file    *os.File
-	buf     *bufio.Writer
-	sum     hash.Hash
-	trailer PlanTrailer
-}
-
-// CreatePlan starts a plan. The header's digest is computed here.
-func CreatePlan(path string, h PlanHeader) (*PlanWriter, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".plan-*.jsonl")
-	if err != nil {
-		return nil, fmt.Errorf("write plan: %w", err)
-	}
-	w := &PlanWriter{path: path, file: f, buf: bufio.NewWriterSize(f, 64<<10), sum: sha256.New()}
-	h.Line, h.Format, h.Policy, h.PolicyDigest = "header", PlanFormat, h.Policy.Canonical(), h.Policy.Digest()
-	h.TargetVersion = h.Policy.TargetVersion
-	if err := w.line(h); err != nil {
-		w.Abandon()
-		return nil, err
-	}
-	return w, nil
-}
-
-// Domain writes a domain's line.
-func (w *PlanWriter) Domain(d PlanDomain) error {
-	d.Line = "domain"
-	w.trailer.Domains++
-	return w.line(d)
-}
-
-// Account writes an account's line and its folders'; its digest is computed
-// here.
-func (w *PlanWriter) Account(a *PlanAccount) error {
-	a.Line, a.Digest = "account", a.digest()
-	a.Survey.Folders = len(a.Folders)
-	w.trailer.Accounts++
-	if err := w.line(a); err != nil {
-		return err
-	}
-	for _, f := range a.Folders {
-		f.Line = "folder"
-		w.trailer.Folders++
-		w.trailer.Messages += f.Survey.Messages
-		w.trailer.Bytes += f.Survey.Bytes
-		if err := w.line(f); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Finish writes the trailer and puts the plan in its place.
-func (w *PlanWriter) Finish() (PlanTrailer, error) {
-	w.trailer.Line, w.trailer.SHA256 = "end", hex.EncodeToString(w.sum.Sum(nil))
-	err := w.line(w.trailer)
-	if err == nil {
-		err = w.buf.Flush()
-	}
-	if err == nil {
-		err = w.file.Sync()
-	}
-	if err == nil {
-		err = w.file.Chmod(0o644)
-	}
-	err = errors.Join(err, w.file.Close())
-	if err == nil {
-		err = os.Rename(w.file.Name(), w.path)
-	}
-	if err != nil {
-		os.Remove(w.file.Name()) // the error that counts is told
-		return w.trailer, fmt.Errorf("write plan: %w", err)
-	}
-	return w.trailer, nil
-}
-
-// Abandon removes what was written.
-func (w *PlanWriter) Abandon() {
-	w.file.Close() // it goes away
-	os.Remove(w.file.Name())
-}
-
-func (w *PlanWriter) line(v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("write plan: %w", err)
-	}
-	text = append(text, '\n')
-	w.sum.Write(text) // a hash never fails
-	if _, err := w.buf.Write(text); err != nil {
-		return fmt.Errorf("write plan: %w", err)
-	}
-	return nil
-}
-
-// Plan is a plan file that was read through once and found whole.
+// Plan is a plan file that was read through once and found whole. It stays
+// open, so that another plan which takes its place meanwhile changes nothing
+// for who is at work by this one.
 type Plan struct {
 	Path    string
 	Header  PlanHeader
 	Domains []PlanDomain
 	Trailer PlanTrailer
+
+	file *os.File // closed by Close, or with the last use of the plan
 }
+
+// Close lets go of the file.
+func (p *Plan) Close() error { return p.file.Close() }
 
 // PlanError says what is wrong with a plan file.
 type PlanError struct {
@@ -144,17 +50,29 @@ const planMend = "a plan is generated, never edited: change bmsync.yaml or accou
 // keeps the header, the domains and the trailer; accounts are streamed by
 // Accounts, so that 50,000 of them need no more memory than 50.
 func OpenPlan(path string) (*Plan, error) {
-	p := &Plan{Path: path}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	p := &Plan{Path: path, file: f}
+	if err := p.check(); err != nil {
+		f.Close() // the error that counts is told
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Plan) check() error {
 	seen := PlanTrailer{}
 	addresses := map[string]int{}
-	err := p.scan(func(a *PlanAccount, line int) error {
+	err := p.scan(p, true, func(a *PlanAccount, line int) error {
 		seen.Accounts++
 		seen.Folders += len(a.Folders)
 		if a.Digest != a.digest() {
-			return &PlanError{path, line, fmt.Sprintf("the decisions for %s don't fit their digest (%s)", a.Address, planMend)}
+			return &PlanError{p.Path, line, fmt.Sprintf("the decisions for %s don't fit their digest (%s)", a.Address, planMend)}
 		}
 		if other := addresses[a.Address+"\x00"+a.Kind]; other != 0 {
-			return &PlanError{path, line, fmt.Sprintf("%s stands in line %d already (%s)", a.Address, other, planMend)}
+			return &PlanError{p.Path, line, fmt.Sprintf("%s stands in line %d already (%s)", a.Address, other, planMend)}
 		}
 		addresses[a.Address+"\x00"+a.Kind] = line
 		for _, f := range a.Folders {
@@ -164,85 +82,89 @@ func OpenPlan(path string) (*Plan, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	t := p.Trailer
 	if t.Accounts != seen.Accounts || t.Folders != seen.Folders || t.Domains != len(p.Domains) || t.Messages != seen.Messages || t.Bytes != seen.Bytes {
-		return nil, &PlanError{path, 0, "the counts in the last line don't fit the lines before it (" + planMend + ")"}
+		return &PlanError{p.Path, 0, "the counts in the last line don't fit the lines before it (" + planMend + ")"}
 	}
-	return p, nil
+	return nil
 }
 
 // Accounts yields the plan's accounts with their folders, in the plan's order.
-func (p *Plan) Accounts() iter.Seq2[*PlanAccount, error] {
+func (p *Plan) Accounts() iter.Seq2[*PlanAccount, error] { return p.accounts(true) }
+
+// heads yields the accounts without their folders, which is several times
+// faster.
+func (p *Plan) heads() iter.Seq2[*PlanAccount, error] { return p.accounts(false) }
+
+func (p *Plan) accounts(folders bool) iter.Seq2[*PlanAccount, error] {
 	return func(yield func(*PlanAccount, error) bool) {
 		stop := errors.New("stop")
 		fresh := &Plan{Path: p.Path}
-		err := fresh.scan(func(a *PlanAccount, _ int) error {
+		err := p.scan(fresh, folders, func(a *PlanAccount, _ int) error {
 			if !yield(a, nil) {
 				return stop
 			}
 			return nil
 		})
+		if err == nil && fresh.Trailer.SHA256 != p.Trailer.SHA256 {
+			err = p.changed()
+		}
 		if err != nil && err != stop {
 			yield(nil, err)
 		}
 	}
 }
 
+func (p *Plan) changed() error {
+	return &PlanError{p.Path, 0, "it was changed in its place while it was in use (" + planMend + ")"}
+}
+
 // at reads the account whose line begins at an offset, and its folders.
 func (p *Plan) at(offset int64) (*PlanAccount, error) {
-	f, err := os.Open(p.Path)
-	if err != nil {
-		return nil, fmt.Errorf("read plan: %w", err)
-	}
-	defer f.Close()
-	if _, err := f.Seek(offset, io.SeekStart); err != nil {
-		return nil, fmt.Errorf("read plan: %w", err)
-	}
-	in := bufio.NewReaderSize(f, 64<<10)
+	in := bufio.NewReaderSize(io.NewSectionReader(p.file, offset, math.MaxInt64-offset), 16<<10)
 	var found *PlanAccount
 	for {
 		text, err := readLine(in)
-		if err == io.EOF && found != nil {
-			return found, nil
+		if err != nil && err != io.EOF {
+			return nil, fmt.Errorf("read plan %s at %d: %w", p.Path, offset, err)
 		}
-		var kind struct {
-			Line string `json:"line"`
-		}
-		if err == nil {
-			err = json.Unmarshal(text, &kind)
-		}
-		switch {
-		case err != nil:
-		case found == nil && kind.Line == "account":
+		switch kind := kindOf(text); {
+		case found == nil && kind == "account":
 			found = &PlanAccount{}
 			err = json.Unmarshal(text, found)
-		case found != nil && kind.Line == "folder":
+		case found != nil && kind == "folder":
 			var folder PlanFolder
 			err = json.Unmarshal(text, &folder)
 			found.Folders = append(found.Folders, folder)
-		case found != nil:
+		case found != nil && found.Digest == found.digest():
 			return found, nil
 		default:
-			err = errors.New("no account begins here: the plan was replaced meanwhile")
+			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read plan %s at %d: %w", p.Path, offset, err)
+			return nil, p.changed()
 		}
 	}
 }
 
-// scan reads all lines, hands over each account once its folders are read,
-// and fills the rest of p.
-func (p *Plan) scan(each func(*PlanAccount, int) error) error {
-	f, err := os.Open(p.Path)
-	if err != nil {
-		return fmt.Errorf("read plan: %w", err)
+// kindOf finds what a line is, "" if it can't be read. The key comes first in
+// every line that we wrote.
+func kindOf(text []byte) string {
+	if rest, ok := bytes.CutPrefix(text, []byte(`{"line":"`)); ok {
+		if i := bytes.IndexByte(rest, '"'); i > 0 {
+			return string(rest[:i])
+		}
 	}
-	defer f.Close()
-	r := planReader{plan: p, sum: sha256.New(), each: each}
-	in := bufio.NewReaderSize(f, 64<<10)
+	return ""
+}
+
+// scan reads all lines, fills into with what isn't an account, and hands over
+// each account once its folders, if they are wanted, are read.
+func (p *Plan) scan(into *Plan, folders bool, each func(*PlanAccount, int) error) error {
+	r := planReader{plan: into, sum: sha256.New(), each: each, folders: folders}
+	in := bufio.NewReaderSize(io.NewSectionReader(p.file, 0, math.MaxInt64), 64<<10)
 	for {
 		text, err := readLine(in)
 		if err == io.EOF {
@@ -260,6 +182,10 @@ func (p *Plan) scan(each func(*PlanAccount, int) error) error {
 	}
 	return nil
 }
+
+// maxPlanLine bounds one line of a plan: an account with thousands of aliases
+// or a folder with a name of a hundred levels is still far below.
+const maxPlanLine = 1 << 20
 
 // readLine reads up to and with the next newline.
 func readLine(in *bufio.Reader) ([]byte, error) {
@@ -284,6 +210,7 @@ type planReader struct {
 	plan    *Plan
 	sum     hash.Hash
 	each    func(*PlanAccount, int) error
+	folders bool
 	line    int
 	read    int64 // octets so far, the present line's with them
 	account *PlanAccount
@@ -301,25 +228,23 @@ func (r *planReader) take(text []byte) error {
 	if r.ended {
 		return r.fault("there is more after the last line (%s)", planMend)
 	}
-	var kind struct {
-		Line string `json:"line"`
+	kind := kindOf(text)
+	if kind == "" {
+		return r.fault("not a line of a plan (%s)", planMend)
 	}
-	if err := json.Unmarshal(text, &kind); err != nil {
-		return r.fault("not a line of a plan: %v", err)
-	}
-	if (r.line == 1) != (kind.Line == "header") {
+	if (r.line == 1) != (kind == "header") {
 		return r.fault("a plan begins with its header, and has one")
 	}
-	if kind.Line != "folder" {
+	if kind != "folder" {
 		if err := r.flush(); err != nil {
 			return err
 		}
 	}
-	if kind.Line == "end" {
+	if kind == "end" {
 		return r.end(text)
 	}
 	r.sum.Write(text)
-	switch kind.Line {
+	switch kind {
 	case "header":
 		return r.header(text)
 	case "domain":
@@ -335,13 +260,16 @@ func (r *planReader) take(text []byte) error {
 		if r.account == nil {
 			return r.fault("a folder without an account")
 		}
+		if !r.folders {
+			return nil // read once, and the same octets now: the digest tells
+		}
 		var f PlanFolder
 		if err := r.decode(text, &f); err != nil {
 			return err
 		}
 		r.account.Folders = append(r.account.Folders, f)
 	default:
-		return r.fault("a line of kind %q is not built yet; this plan is of another release", kind.Line)
+		return r.fault("a line of kind %q is not built yet; this plan is of another release", kind)
 	}
 	return nil
 }
