@@ -59,7 +59,7 @@ Exit code 4: something blocks, a person must decide. Warnings alone give 0.`,
 	f := cmd.Flags()
 	f.StringVar(&target, "target", "", "target to look at, by its name in bmsync.yaml")
 	f.BoolVar(&probe, "probe", false, "make a key for each user that exists, log in with it, open INBOX, delete the key")
-	f.StringSliceVar(&only, "only", nil, "addresses, as in accounts.csv")
+	f.StringSliceVar(&only, "only", nil, "only these addresses, as in accounts.csv")
 	return cmd
 }
 
@@ -140,7 +140,7 @@ func checkText(w io.Writer, r migrate.CheckResult) error {
 	if r.Version != "" {
 		version = ", BlueMind " + r.Version
 	}
-	_, err := fmt.Fprintf(w, "target %s%s: %d accounts: %d findings block, %d warn\n", r.Target, version, r.Accounts, r.Blockers, r.Warnings)
+	_, err := fmt.Fprintf(w, "target %s%s, %s: %s, %s\n", r.Target, version, many(r.Accounts, "account"), many(r.Blockers, "blocker"), many(r.Warnings, "warning"))
 	switch {
 	case r.Blockers > 0:
 		_, err = fmt.Fprintf(w, "Mend what blocks, then: bmsync check --target %s\n", r.Target)

@@ -94,7 +94,7 @@ func TestCheckCommandWhereAllIsWell(t *testing.T) {
 	out, _ := l.bmsync(0, "check")
 	hasLine(t, out, "skip  10 quota", "bmsync plan first")
 	hasLine(t, out, "ok     6 mailbox", "will be created by a run (1 account)")
-	hasLine(t, out, "target test, BlueMind 5.1: 2 accounts: 0 findings block, 0 warn", "")
+	hasLine(t, out, "target test, BlueMind 5.1, 2 accounts: 0 blockers, 0 warnings", "")
 	hasLine(t, out, "Nobody was logged in", "--probe")
 
 	l.bmsync(0, "plan")
@@ -120,7 +120,7 @@ func TestCheckCommandBlocks(t *testing.T) {
 	hasLine(t, out, "nobody@elsewhere.org: nobody", "")
 
 	out, _ = l.bmsync(0, "check", "--only", "ada@example.org")
-	hasLine(t, out, "target test", "1 accounts: 0 findings block")
+	hasLine(t, out, "target test", "1 account: 0 blockers")
 	_, errs := l.bmsync(exitUsage, "check", "--only", "eve@example.org")
 	hasLine(t, errs, "bmsync:", "eve@example.org")
 
@@ -138,7 +138,7 @@ func TestCheckCommandLeavesOutExceptions(t *testing.T) {
 	}
 	l.write("bmsync.yaml", string(yaml)+"exceptions: [{address: bob@example.org, reason: left the company, skip: true}]\n")
 	out, _ := l.bmsync(0, "check")
-	hasLine(t, out, "target test", "1 accounts")
+	hasLine(t, out, "target test", "1 account")
 }
 
 func TestCheckCommandWritesJSON(t *testing.T) {
@@ -173,7 +173,7 @@ func TestCheckTextNamesTheRest(t *testing.T) {
           a@x.org
           b@x.org: holds 3 messages
           … and 28 more
-target test: 30 accounts: 0 findings block, 1 warn
+target test, 30 accounts: 0 blockers, 1 warning
 Nobody was logged in on the target; --probe does so, with keys of its own
 `
 	if out.String() != want {

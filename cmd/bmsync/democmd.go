@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -105,23 +106,44 @@ func (a *app) demo(ctx context.Context, dir string) error {
 		if a.stopped() {
 			return &exitError{code: exitInterrupted}
 		}
-		fmt.Fprintf(a.stdout, "\n%d. %s\n   $ bmsync %s\n", i+1, step.title, strings.Join(step.args, " "))
+		fmt.Fprintf(a.stdout, "\n%d. %s\n   $ bmsync %s\n", i+1, step.title, shellLine(step.args))
 		args := append(slices.Clone(step.args), "--config", config)
 		if code := run(ctx, args, a.stdout, a.stderr, noEnv, a.stop); code != 0 {
-			return &exitError{code: code, err: fmt.Errorf("demo: bmsync %s ended with %d", strings.Join(step.args, " "), code)}
+			return &exitError{code: code, err: fmt.Errorf("demo: bmsync %s ended with %d", shellLine(step.args), code)}
 		}
 	}
 	if err := a.demoProof(s); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(a.stdout, `
-Go on from here:
-  bmsync demo --serve --dir %[1]s          serve its three servers again, then in another terminal:
+Go on from here; without a bmsync in your PATH, write "go run ./cmd/bmsync" for it.
+  bmsync demo --serve --dir %[1]s
+serves the three servers again. Then, in another terminal:
   bmsync -c %[2]s status --target production
+  bmsync -c %[2]s where ada.martin@%[3]s --target production --folder INBOX --uid 1
   bmsync -c %[2]s run --target test
-  bmsync -c %[2]s where ada.martin@%[3]s --help
-`, dir, config, demoDomain)
+`, shellQuoted(dir), shellQuoted(config), demoDomain)
 	return err
+}
+
+// shellLine writes a command's arguments for a POSIX shell.
+func shellLine(args []string) string {
+	quoted := make([]string, len(args))
+	for i, arg := range args {
+		quoted[i] = shellQuoted(arg)
+	}
+	return strings.Join(quoted, " ")
+}
+
+// plainWord needs no quotation marks in a shell.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// shellQuoted writes a word so that it can be pasted into a POSIX shell.
+func shellQuoted(word string) string {
+	if plainWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 func noEnv(string) (string, bool) { return "", false }
@@ -312,7 +334,7 @@ func (a *app) demoServe(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "serving the demo of %s; Ctrl-C ends it\n  bmsync -c %s status --target test\n", dir, filepath.Join(dir, "bmsync.yaml"))
+	fmt.Fprintf(a.stdout, "The demo of %s is served; Ctrl-C ends it. In another terminal:\n  bmsync -c %s run --target test\n", dir, shellQuoted(filepath.Join(dir, "bmsync.yaml")))
 	select {
 	case <-a.stop:
 	case <-ctx.Done():

@@ -49,12 +49,18 @@ file alone, and may be called while a run is at work.`,
 				return err
 			}
 			defer r.Close()
-			return a.writeFile(file, func(w io.Writer) error { return write(cmd.Context(), w, r) })
+			if err := a.writeFile(file, func(w io.Writer) error { return write(cmd.Context(), w, r) }); err != nil {
+				return err
+			}
+			if file != "" && file != "-" && !a.json {
+				fmt.Fprintln(a.stderr, "wrote", file)
+			}
+			return nil
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&target, "target", "", "target to report on, by its name in bmsync.yaml")
-	f.StringSliceVar(&only, "only", nil, "addresses, as in accounts.csv")
+	f.StringSliceVar(&only, "only", nil, "only these addresses, as in accounts.csv")
 	f.StringVar(&format, "format", "text", "text or json")
 	f.StringVarP(&file, "output", "o", "", "write to this file instead of stdout; it appears once it is whole")
 	return cmd

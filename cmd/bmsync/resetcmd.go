@@ -39,6 +39,7 @@ at work on the same target.`,
 	f.BoolVar(&tokens, "tokens", false, "delete bmsync's API keys")
 	f.BoolVar(&yes, "yes", false, "do it")
 	f.BoolVar(&undo, "undo", false, "not built yet")
+	f.Lookup("undo").Hidden = true
 	return cmd
 }
 

@@ -48,12 +48,12 @@ and verified on one that is.`,
 	f := cmd.Flags()
 	f.StringVar(&target, "target", "", "target to fill, by its name in bmsync.yaml")
 	f.BoolVar(&dry, "dry-run", false, "say what would be done: objects, folders, counts; write nothing, create nobody")
-	f.StringSliceVar(&o.Only, "only", nil, "addresses, as in accounts.csv")
-	f.StringVar(&o.Wave, "wave", "", "accounts of this wave")
-	f.BoolVar(&o.Failed, "failed", false, "accounts that are not complete")
-	f.StringSliceVar(&o.Recopy, "recopy", nil, "addresses whose target was restored or emptied: copy again what is missing there, by content")
+	f.StringSliceVar(&o.Only, "only", nil, "only these addresses, as in accounts.csv")
+	f.StringVar(&o.Wave, "wave", "", "only accounts of this wave")
+	f.BoolVar(&o.Failed, "failed", false, "only accounts that are not complete")
+	f.StringSliceVar(&o.Recopy, "recopy", nil, "only these addresses, whose mailbox was restored or emptied: give up their ledger, copy what is missing there by content")
 	f.BoolVar(&o.RetryRefused, "retry-refused", false, "try again what the target refused for its content")
-	f.StringVar(&o.WithoutRehearsal, "without-rehearsal", "", "fill production without a rehearsal, for this reason; shown for ever")
+	f.StringVar(&o.WithoutRehearsal, "without-rehearsal", "", "fill production without a rehearsal, for this reason, which every report repeats")
 	return cmd
 }
 

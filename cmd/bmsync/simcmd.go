@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,23 +38,25 @@ func newSimCmd(a *app) *cobra.Command {
 		Long: `sim serves an embedded BlueMind: the REST interface, the mail proxy in front and,
 for version 5, BlueMind's own IMAP endpoint. With --dir its store is kept, and
 served again next time on the same ports. It takes connections from this machine
-only. With --version 4 a real Cyrus keeps the mail: --cyrus names the lab.json
-that examples/lab/up wrote.`,
+only. With --bluemind 4 a real Cyrus keeps the mail: --cyrus names the lab.json
+that examples/lab/up wrote.
+
+Its last lines are a target for bmsync.yaml.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.sim(cmd.Context(), s) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.dir, "dir", "", "folder that keeps its store; empty: in memory")
 	f.IntVar(&s.version, "bluemind", 5, "BlueMind's version: 4 or 5")
-	f.StringSliceVar(&s.domains, "domain", nil, "domains to make, with aliases after a colon: example.org:example.com")
+	f.StringSliceVar(&s.domains, "domain", nil, "domain to make, with aliases after colons: example.org:example.com; may be repeated")
 	f.StringVar(&s.rest, "listen-rest", "", "address of the REST interface (default: the one kept in --dir, or a free port)")
 	f.StringVar(&s.imap, "listen-imap", "", "address of IMAP with STARTTLS")
 	f.StringVar(&s.imaps, "listen-imaps", "", "address of IMAP with TLS")
-	f.StringVar(&s.rate, "rate", "0", "upload limit of a user a second, as BlueMind 5 has it: 1MB; 0: none")
-	f.StringVar(&s.limit, "message-size-limit", "", "largest message; default 10000000 bytes")
-	f.StringVar(&s.adminFile, "admin-secret-file", "", "file with the password of admin0; default: admin")
-	f.StringVar(&s.cyrusLab, "cyrus", "", "lab.json of a running Cyrus, for version 4")
-	f.DurationVar(&s.refusal, "refusal-delay", 0, "pause after a refused login; default 2s, as BlueMind's")
+	f.StringVar(&s.rate, "rate", "0", "what a user may upload in a second, such as 1MB, which BlueMind 5 has; 0: no limit")
+	f.StringVar(&s.limit, "message-size-limit", "", "largest message, such as 20MB (default 10000000 bytes)")
+	f.StringVar(&s.adminFile, "admin-secret-file", "", "file with the password of admin0 (default: the one kept in --dir, or admin)")
+	f.StringVar(&s.cyrusLab, "cyrus", "", "lab.json of a running Cyrus, for --bluemind 4")
+	f.DurationVar(&s.refusal, "refusal-delay", 0, "pause after a refused login (default 2s, as BlueMind has)")
 	return cmd
 }
 
@@ -118,7 +121,7 @@ func (a *app) sim(ctx context.Context, s simFlags) error {
 	if err := keepPorts(s.dir, sim); err != nil {
 		return errors.Join(err, sim.Close())
 	}
-	info := simInfo{Version: s.version, URL: sim.URL(), IMAP: sim.IMAPAddr(), IMAPS: sim.IMAPSAddr(), CAFile: sim.CAFile(), Dir: s.dir}
+	info := simInfo{Version: s.version, URL: sim.URL(), IMAP: sim.IMAPAddr(), IMAPS: sim.IMAPSAddr(), CAFile: absolute(sim.CAFile()), Dir: s.dir, SecretFile: absolute(s.adminFile)}
 	if err := a.result(info, info.text); err != nil {
 		sim.Close()
 		return err
@@ -138,6 +141,19 @@ type simInfo struct {
 	IMAPS   string `json:"imaps"`
 	CAFile  string `json:"ca_file"`
 	Dir     string `json:"dir,omitempty"`
+
+	SecretFile string `json:"secret_file,omitempty"` // of the administrator
+}
+
+// absolute is a path that holds in any folder.
+func absolute(path string) string {
+	if path == "" {
+		return ""
+	}
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
 }
 
 func (i simInfo) text(w io.Writer) error {
@@ -145,15 +161,20 @@ func (i simInfo) text(w io.Writer) error {
 	if i.Dir != "" {
 		kept = "kept in " + i.Dir
 	}
-	_, err := fmt.Fprintf(w, `an embedded BlueMind %d is served, %s:
+	secret := "secret_file: " + strconv.Quote(i.SecretFile)
+	if i.SecretFile == "" {
+		secret = "secret_env: SIM_ADMIN   # export SIM_ADMIN=admin, unless it was begun with another password"
+	}
+	_, err := fmt.Fprintf(w, `An embedded BlueMind %d is served, %s. Ctrl-C ends it.
+STARTTLS is on %s. As a target in bmsync.yaml:
 
-  url:     %s
-  imap:    %s (TLS), %s (STARTTLS)
-  ca_file: %s
-  admin:   admin0@global.virt
-
-Ctrl-C ends it.
-`, i.Version, kept, i.URL, i.IMAPS, i.IMAP, i.CAFile)
+  sim:
+    url: %s
+    imap: %s
+    ca_file: %q
+    %s
+    rehearsal: true
+`, i.Version, kept, i.IMAP, i.URL, i.IMAPS, i.CAFile, secret)
 	return err
 }
 

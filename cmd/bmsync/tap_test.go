@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -83,7 +84,9 @@ func newTap(sim *bmsim.Sim, secrets *secretSet) (*tap, error) {
 			secrets.add(kind, string(m[1]))
 		}
 	}
+	quiet := log.New(io.Discard, "", 0) // clients that go, or don't trust us, are part of the play
 	proxy := &httputil.ReverseProxy{
+		ErrorLog:  quiet,
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}},
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = to.Scheme, to.Host
@@ -113,7 +116,10 @@ func newTap(sim *bmsim.Sim, secrets *secretSet) (*tap, error) {
 		}
 		proxy.ServeHTTP(w, r)
 	})
-	return &tap{httptest.NewTLSServer(pass)}, nil
+	server := httptest.NewUnstartedServer(pass)
+	server.Config.ErrorLog = quiet
+	server.StartTLS()
+	return &tap{server}, nil
 }
 
 func (t *tap) close() { t.server.Close() }

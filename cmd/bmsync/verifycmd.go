@@ -48,7 +48,7 @@ them byte for byte. The result is kept; production asks for it.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&target, "target", "", "target to prove, by its name in bmsync.yaml")
-	f.StringSliceVar(&only, "only", nil, "addresses, as in accounts.csv or as on the target")
+	f.StringSliceVar(&only, "only", nil, "only these addresses, as in accounts.csv or as on the target")
 	f.StringVar(&reread, "bytes", "none", "read messages back: none, sample (20 a folder) or all")
 	f.Lookup("bytes").NoOptDefVal = "all"
 	return cmd
