@@ -30,6 +30,9 @@ the simulators' stores stay in a folder that it names; demo --serve --dir FOLDER
 serves its servers again, for the commands to be tried by hand.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.json {
+				return &usageError{errors.New("demo is for people and has no --json; the commands that it shows have")}
+			}
 			if serve {
 				return a.demoServe(cmd.Context(), dir)
 			}

@@ -190,6 +190,9 @@ func mendOf(err error) string {
 		}
 		return "correct version of target " + e.Target + " in bmsync.yaml, or its url"
 	}
+	if _, ok := errors.AsType[*bmapi.ConnError](err); ok && !isCertificate(err) {
+		return "see whether url of that target in bmsync.yaml is right, and reached from here; bmsync check says more"
+	}
 	if isCertificate(err) {
 		return "name the authority that signed it as ca_file in bmsync.yaml, or, for one host, insecure_skip_verify: [HOST]; it is never accepted silently"
 	}

@@ -35,7 +35,7 @@ func newInitCmd(a *app) *cobra.Command {
 				for _, path := range written {
 					fmt.Fprintln(w, "wrote", path)
 				}
-				_, err := fmt.Fprintln(w, "Edit both, then: bmsync check, bmsync plan, bmsync run --target test")
+				_, err := fmt.Fprintln(w, "Edit both, then: bmsync check --target test, bmsync plan, bmsync run --target test")
 				return err
 			})
 		},

@@ -31,6 +31,9 @@ which rule, and a root hash over all messages on the target. It reads the state
 file alone, and may be called while a run is at work.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.json && cmd.Flags().Changed("format") && format != "json" {
+				return &usageError{fmt.Errorf("--json and --format %s contradict each other", format)}
+			}
 			if a.json {
 				format = "json"
 			}

@@ -34,6 +34,12 @@ and verified on one that is.`,
 			o.Plan, o.Sources, o.Target, o.StateDir = j.opts.Plan, j.opts.Sources, j.opts.Target, j.opts.StateDir
 			o.Limits, o.Logger, o.Stop = j.opts.Limits, j.opts.Logger, j.opts.Stop
 			o.Events, o.Command = a.events().tell, "run"
+			if o.WithoutRehearsal != "" && o.Target.Rehearsal {
+				return &usageError{fmt.Errorf("--without-rehearsal is for production, and target %s is a rehearsal", o.Target.Name)}
+			}
+			if err := a.warnOfOldPlan(j); err != nil {
+				return err
+			}
 			o.Only, o.Recopy = addresses(o.Only), addresses(o.Recopy)
 			res, err := migrateRun(cmd, o, dry)
 			if err != nil {
@@ -55,6 +61,35 @@ and verified on one that is.`,
 	f.BoolVar(&o.RetryRefused, "retry-refused", false, "try again what the target refused for its content")
 	f.StringVar(&o.WithoutRehearsal, "without-rehearsal", "", "fill production without a rehearsal, for this reason, which every report repeats")
 	return cmd
+}
+
+// warnOfOldPlan tells what configuration and accounts.csv say that the plan,
+// which is what a run goes by, doesn't know.
+func (a *app) warnOfOldPlan(j *job) error {
+	const mend = "bmsync plan takes it in"
+	if j.config.Policy.Digest() != j.plan.Header.PolicyDigest {
+		a.problem("warning", migrate.Problem{File: j.config.Plan, Text: "the plan was made under another policy than bmsync.yaml has now, and a run goes by the plan", Mend: mend})
+	}
+	planned := map[string]bool{}
+	for acct, err := range j.plan.Accounts() {
+		if err != nil {
+			return err
+		}
+		planned[acct.Source+"\x00"+acct.SourceLogin+"\x00"+acct.Address] = true
+	}
+	missing, first := 0, ""
+	for _, row := range j.rows {
+		if e, ok := j.config.Exception(row.Address); ok && e.Skip || planned[row.Source+"\x00"+row.Login+"\x00"+row.Address] {
+			continue
+		}
+		if missing++; missing == 1 {
+			first = row.Address
+		}
+	}
+	if missing > 0 {
+		a.problem("warning", migrate.Problem{File: j.config.Plan, Text: fmt.Sprintf("the plan lacks %s of accounts.csv, %s first", many(missing, "row"), first), Mend: mend})
+	}
+	return nil
 }
 
 func migrateRun(cmd *cobra.Command, o migrate.RunOptions, dry bool) (migrate.RunResult, error) {

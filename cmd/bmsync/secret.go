@@ -109,7 +109,7 @@ type secretError struct {
 	err error
 }
 
-func (e *secretError) Error() string { return fmt.Sprintf("secret from %s: %v", e.ref, e.err) }
+func (e *secretError) Error() string { return fmt.Sprintf("%s: %v", e.ref, e.err) }
 func (e *secretError) Unwrap() error { return e.err }
 
 // firstLine keeps spaces: a password may begin or end with one.

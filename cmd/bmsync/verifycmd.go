@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"bmsync/migrate"
 
@@ -18,7 +19,12 @@ func newVerifyCmd(a *app) *cobra.Command {
 search see) for the SHA-1 of every message, and the IMAP side for the same. It
 compares both with the ledger. With --bytes it reads messages back and compares
 them byte for byte. The result is kept; production asks for it.`,
-		Args: noArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && slices.Contains([]string{"none", "sample", "all"}, args[0]) {
+				return &usageError{fmt.Errorf("write --bytes=%s, with =", args[0])}
+			}
+			return noArgs(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			how, ok := map[string]migrate.Reread{"none": migrate.RereadNone, "sample": migrate.RereadSample, "all": migrate.RereadAll}[reread]
 			if !ok {
@@ -30,7 +36,9 @@ them byte for byte. The result is kept; production asks for it.`,
 			}
 			defer j.close()
 			j.opts.Only, j.opts.Command, j.opts.Events = onTarget(j.target, only), "verify", a.events().tell
-			res, err := migrate.Verify(cmd.Context(), migrate.VerifyOptions{RunOptions: j.opts, Reread: how})
+			ctx, end := a.untilStopped(cmd.Context())
+			defer end()
+			res, err := migrate.Verify(ctx, migrate.VerifyOptions{RunOptions: j.opts, Reread: how})
 			if err != nil {
 				return j.suggest(err)
 			}
@@ -69,7 +77,13 @@ func verifyText(w io.Writer, r migrate.VerifyResult) error {
 		fmt.Fprintf(w, "; %d read back and equal", r.Reread)
 	}
 	_, err := fmt.Fprintln(w)
+	if r.Interrupted {
+		_, err = fmt.Fprintln(w, "interrupted: accounts that were proven until then are noted as such")
+	}
 	for i, p := range r.Failed {
+		if len(p.Findings) == 0 {
+			continue // cut short
+		}
 		if i == 20 {
 			_, err = fmt.Fprintf(w, "  … and %d more\n", len(r.Failed)-i)
 			break
