@@ -243,8 +243,12 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 			}
 		}
 	}
-	for i := range jobs {
-		if err := w.lookOnceMore(ctx, dst, jobs[i].row); err != nil {
+	rows, err := w.run.store.Folders(ctx, w.row.ID)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows { // also of folders that the source has no more
+		if err := w.lookOnceMore(ctx, dst, row); err != nil {
 			return err
 		}
 	}
@@ -369,7 +373,7 @@ func (w *accountWork) excluded(ctx context.Context, src *imap.Source, job *folde
 
 // lookOnceMore is law 5's last look, before an account can be complete.
 func (w *accountWork) lookOnceMore(ctx context.Context, dst *imap.Target, row state.Folder) error {
-	if row.Rule != "" || row.SrcUIDValidity == 0 {
+	if row.SrcUIDValidity == 0 {
 		return nil
 	}
 	book := w.books(row.ID)(row.SrcUIDValidity, row.DstUIDValidity)
