@@ -80,14 +80,15 @@ func (s *Store) EnsureFolder(ctx context.Context, f Folder) (Folder, error) {
 	return got, err
 }
 
-// UpdateFolder writes all but the key of a folder, found by its ID. DstMaxUID
-// is not lowered while DstUIDValidity stays: it is what shows that a target
-// went back in time.
+// UpdateFolder writes all but the key of a folder, found by its ID. A
+// UIDVALIDITY of zero leaves the one that Record has kept since f was read, and
+// DstMaxUID is not lowered while DstUIDValidity stays: it is what shows that a
+// target went back in time.
 func (s *Store) UpdateFolder(ctx context.Context, f Folder) error {
 	return s.exec(ctx, "update folder "+f.Source, `UPDATE folders SET source = ?1, target = ?2, rule = ?3, reason = ?4, role = ?5,
-		late = ?6, src_uidvalidity = ?7, src_uidnext = ?8, src_exists = ?9, src_modseq = ?10, dst_uidvalidity = ?11,
-		dst_uidnext = ?12, dst_exists = ?13, dst_modseq = ?14,
-		dst_max_uid = CASE WHEN dst_uidvalidity = ?11 THEN max(dst_max_uid, ?15) ELSE ?15 END,
+		late = ?6, src_uidvalidity = iif(?7 = 0, src_uidvalidity, ?7), src_uidnext = ?8, src_exists = ?9, src_modseq = ?10,
+		dst_uidvalidity = iif(?11 = 0, dst_uidvalidity, ?11), dst_uidnext = ?12, dst_exists = ?13, dst_modseq = ?14,
+		dst_max_uid = iif(?11 IN (0, dst_uidvalidity), max(dst_max_uid, ?15), ?15),
 		listed_at = ?16, complete = ?17, rules = ?18, fault = ?19 WHERE id = ?20`, append(f.values(), f.ID)...)
 }
 

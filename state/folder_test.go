@@ -89,3 +89,35 @@ func TestDstMaxUIDIsNotLost(t *testing.T) {
 		t.Errorf("a row of another UIDVALIDITY counts: %d", got)
 	}
 }
+
+// A folder whose first copy was cut short has rows, and its numbers belong to
+// them: a later write of the row, read before they were recorded, keeps both.
+func TestFolderKnowsItsFirstRows(t *testing.T) {
+	ctx := context.Background()
+	s := openTest(t)
+	f := folderTest(t, s, "a@x.test")
+	f, err := s.EnsureFolder(ctx, Folder{Account: f.Account, Source: "Archive", Target: "Archive"})
+	must(t, err)
+	m := sample(1)
+	must(t, s.Record(ctx, f.ID, []Message{m}))
+	check := func(when string) {
+		t.Helper()
+		folders, err := s.Folders(ctx, f.Account)
+		must(t, err)
+		if got := folders[0]; got.SrcUIDValidity != m.SrcUIDValidity || got.DstUIDValidity != m.DstUIDValidity || got.DstMaxUID != m.DstUID {
+			t.Errorf("%s: UIDVALIDITYs %d and %d, highest UID %d; want %d, %d, %d", when,
+				got.SrcUIDValidity, got.DstUIDValidity, got.DstMaxUID, m.SrcUIDValidity, m.DstUIDValidity, m.DstUID)
+		}
+		if totals, err := s.Totals(ctx); err != nil || totals.Messages[Copied].Messages != 1 {
+			t.Errorf("%s: counted %v, %v", when, totals.Messages, err)
+		}
+	}
+	check("recorded")
+	f.Fault = "the listing was refused"
+	must(t, s.UpdateFolder(ctx, f))
+	check("updated from an older copy of the row")
+	renumbered := m
+	renumbered.SrcUIDValidity++
+	must(t, s.Record(ctx, f.ID, []Message{renumbered}))
+	check("recorded under another UIDVALIDITY of the source")
+}

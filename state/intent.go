@@ -65,8 +65,19 @@ func (s *Store) Begin(ctx context.Context, folder int64, batch []Intent) error {
 				return refusal(ctx, tx, folder, in)
 			}
 		}
-		return nil
+		return firstEpoch(ctx, tx, folder, batch, func(in *Intent) uint32 { return in.SrcUIDValidity })
 	})
+}
+
+// firstEpoch notes the source UIDVALIDITY under which a folder's first copy
+// began: were it cut short and the source numbered anew, what arrived is known
+// by its content only.
+func firstEpoch[T any](ctx context.Context, tx *sql.Tx, folder int64, batch []T, validity func(*T) uint32) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, "UPDATE folders SET src_uidvalidity = ? WHERE id = ? AND src_uidvalidity = 0", validity(&batch[0]), folder)
+	return err
 }
 
 // refusal finds out why an intent was not written.

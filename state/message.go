@@ -67,7 +67,8 @@ const recordMessage = `INSERT INTO messages (folder, ` + messageColumns + `)
 const closeIntent = "DELETE FROM intents WHERE folder = ? AND src_uidvalidity = ? AND src_uid = ?"
 
 // Record stores what became of messages: it closes their intents, if any are
-// open, writes or replaces their rows, and raises the folder's DstMaxUID.
+// open, writes or replaces their rows, and raises the folder's DstMaxUID. A
+// folder without UIDVALIDITYs gets those of its first rows.
 func (s *Store) Record(ctx context.Context, folder int64, batch []Message) error {
 	return s.write(ctx, "record messages", func(ctx context.Context, tx *sql.Tx) error {
 		closing, err := tx.PrepareContext(ctx, closeIntent)
@@ -103,7 +104,7 @@ func (s *Store) Record(ctx context.Context, folder int64, batch []Message) error
 				return err
 			}
 		}
-		return nil
+		return firstEpoch(ctx, tx, folder, batch, func(m *Message) uint32 { return m.SrcUIDValidity })
 	})
 }
 
