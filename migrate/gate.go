@@ -136,7 +136,7 @@ func (r *runner) gate(ctx context.Context) error {
 func planFits(p *Plan, t *platform) error {
 	v := p.Header.TargetVersion
 	if v != TargetBoth && string(v) != fmt.Sprint(t.version.Major) {
-		return &VersionMismatchError{Target: t.target.Name, Want: string(v) + " (the plan's target_version)", Have: t.version.ReleaseName}
+		return &VersionMismatchError{Target: t.target.Name, Want: string(v) + ", which the plan is for", Have: t.version.ReleaseName}
 	}
 	return nil
 }

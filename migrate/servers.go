@@ -118,7 +118,7 @@ func openPlatform(ctx context.Context, t Target, log *slog.Logger) (*platform, e
 		return nil, fmt.Errorf("target %s: %w", t.Name, err)
 	}
 	if t.Version != "" && t.Version != fmt.Sprint(p.version.Major) {
-		return nil, &VersionMismatchError{Target: t.Name, Want: t.Version, Have: p.version.ReleaseName}
+		return nil, &VersionMismatchError{Target: t.Name, Want: t.Version + ", as bmsync.yaml says", Have: p.version.ReleaseName}
 	}
 	secret, err := p.adminSecret(ctx)
 	if err != nil {
@@ -152,5 +152,5 @@ const cleanUpTime = 20 * time.Second
 type VersionMismatchError struct{ Target, Want, Have string }
 
 func (e *VersionMismatchError) Error() string {
-	return fmt.Sprintf("target %s is BlueMind %s, and version %s was planned for", e.Target, e.Have, e.Want)
+	return fmt.Sprintf("target %s is BlueMind %s, and not %s", e.Target, e.Have, e.Want)
 }

@@ -142,7 +142,7 @@ func fileError(path string, err error) error {
 		switch {
 		case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 			return &FileError{path, ErrDiskFull, err}
-		case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOTDIR):
 			return &FileError{path, ErrNotWritable, err}
 		}
 		return err

@@ -175,8 +175,14 @@ func mendOf(err error) string {
 	if _, ok := errors.AsType[*state.LockedError](err); ok {
 		return "wait until it has ended; a process that died leaves no lock behind"
 	}
-	if _, ok := errors.AsType[*state.IdentityError](err); ok {
-		return "this state belongs to another server: give the target another name in bmsync.yaml, or correct its url"
+	if e, ok := errors.AsType[*state.IdentityError](err); ok {
+		if e.Field == "rehearsal" {
+			return "a target stays a rehearsal or production for good: put back rehearsal: " + e.Have + ", or give it another name in bmsync.yaml"
+		}
+		return "this state belongs to another BlueMind: give the target another name in bmsync.yaml, or correct its url"
+	}
+	if errors.Is(err, state.ErrNotWritable) {
+		return "state in bmsync.yaml names the folder for states: make it one that this user can write, or name another"
 	}
 	if e, ok := errors.AsType[*bmapi.AuthError](err); ok {
 		return "correct admin or its secret under that target in bmsync.yaml: BlueMind refuses the login of " + e.Login
