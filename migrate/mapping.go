@@ -46,16 +46,16 @@ const (
 var reservedNames = []string{"Dossiers partagés", "Autres utilisateurs", "Shared Folders", "Other Users", "Alt Folders"}
 
 // MapFolders decides for every folder of one account where it goes. It is a
-// pure function of what the source lists and of the policy; the result is in
-// the order of creation, parents before children, INBOX first. No two folders
-// share a target, compared without regard to case.
+// pure function of what the source lists, in whatever order, and of the
+// policy; the result is in the order of the source's tree, parents before
+// children. No two folders share a target, compared without regard to case.
 func MapFolders(folders []SourceFolder, ns SourceNamespaces, p Policy) ([]Mapped, error) {
 	m := mapper{policy: p, ns: ns, byPath: map[string]*folderNode{}, taken: map[string]string{}}
-	for _, f := range folders {
-		if err := m.add(f); err != nil {
-			return nil, err
-		}
+	// By name, so that the order of a listing decides nothing.
+	for _, f := range slices.SortedFunc(slices.Values(folders), func(a, b SourceFolder) int { return strings.Compare(a.Name, b.Name) }) {
+		m.add(f)
 	}
+	slices.SortFunc(m.nodes, func(a, b *folderNode) int { return slices.Compare(a.levels, b.levels) })
 	m.assignRoles()
 	m.reserve()
 	for _, n := range m.nodes {
@@ -83,6 +83,7 @@ type folderNode struct {
 	how    string // how the role was found
 	placed bool
 	base   string // where children go
+	down   string // the rule of what it lies in: junk or trash
 	out    Mapped
 }
 
@@ -94,29 +95,34 @@ type mapper struct {
 	taken  map[string]string      // folded target → source
 }
 
-func (m *mapper) add(f SourceFolder) error {
+// add takes a folder in. One that is listed twice is one; two names of one
+// place (INBOX in another case, with and without the namespace's prefix, with
+// a delimiter at the end) are two.
+func (m *mapper) add(f SourceFolder) {
+	if k := len(m.nodes); k > 0 && m.nodes[k-1].in.Name == f.Name {
+		return
+	}
 	n := &folderNode{in: f, out: Mapped{Source: f.Name}}
 	name := f.Name
 	if !strings.EqualFold(name, "INBOX") {
 		name = strings.TrimPrefix(name, m.ns.Personal)
 	}
+	n.levels = []string{name}
 	if f.Delim != 0 {
 		n.levels = strings.Split(strings.TrimSuffix(name, string(f.Delim)), string(f.Delim))
-	} else {
-		n.levels = []string{name}
 	}
 	if strings.EqualFold(n.levels[0], "INBOX") {
 		n.levels[0] = "INBOX"
 	}
-	key := strings.Join(n.levels, "\x00")
-	if other := m.byPath[key]; other != nil {
-		return fmt.Errorf("the source lists two folders under one name: %q and %q", other.in.Name, f.Name)
+	last := len(n.levels) - 1
+	for own, i := n.levels[last], 2; m.byPath[n.key()] != nil; i++ {
+		n.levels[last] = fmt.Sprintf("%s (%d)", own, i)
 	}
-	m.byPath[key] = n
+	m.byPath[n.key()] = n
 	m.nodes = append(m.nodes, n)
-	slices.SortFunc(m.nodes, func(a, b *folderNode) int { return slices.Compare(a.levels, b.levels) })
-	return nil
 }
+
+func (n *folderNode) key() string { return strings.Join(n.levels, "\x00") }
 
 func (n *folderNode) has(attr string) bool {
 	return slices.ContainsFunc(n.in.Attrs, func(a string) bool { return strings.EqualFold(a, attr) })
@@ -173,17 +179,32 @@ func (m *mapper) foreign(n *folderNode) bool {
 	return false
 }
 
+// defaultFolders come with every mailbox of BlueMind.
+var defaultFolders = []string{"INBOX", "Sent", "Trash", "Drafts", "Junk", "Templates", "Outbox"}
+
+// byPolicy finds a folder in the policy's map, by its name at the source or
+// with "/" between levels.
+func (m *mapper) byPolicy(n *folderNode) (string, bool) {
+	if to, ok := m.policy.Folders.Map[n.in.Name]; ok {
+		return to, true
+	}
+	to, ok := m.policy.Folders.Map[strings.Join(n.levels, "/")]
+	return to, ok
+}
+
 // reserve takes BlueMind's default folders for the roles they serve, and the
-// exact map's targets for the folders it names.
+// map's targets for those of its folders that the account has.
 func (m *mapper) reserve() {
-	for _, name := range []string{"INBOX", "Sent", "Trash", "Drafts", "Junk", "Templates", "Outbox"} {
+	for _, name := range defaultFolders {
 		m.taken[foldName(name)] = "\x00default"
 	}
 	for _, name := range reservedNames {
 		m.taken[foldName(name)] = "\x00reserved"
 	}
-	for source, target := range m.policy.Folders.Map {
-		m.taken[foldName(target)] = source
+	for _, n := range m.nodes {
+		if to, ok := m.byPolicy(n); ok {
+			m.taken[foldName(to)] = n.in.Name
+		}
 	}
 }
 
@@ -199,14 +220,20 @@ func (m *mapper) place(n *folderNode) {
 	}
 	n.out.Role = n.role
 	n.base, n.out.Reason = m.target(n, parent)
-	n.out.Rule = m.rule(n, parent)
+	if parent != nil {
+		n.down = parent.down
+	}
+	n.out.Rule = m.rule(n)
+	if n.out.Rule == RuleJunk || n.out.Rule == RuleTrash {
+		n.down = n.out.Rule
+	}
 	if n.out.Rule == "" {
 		n.out.Target = n.base
 	} else if n.out.Rule == RuleNoSelect {
 		n.out.Reason = ""
 	}
 	if n.out.Rule == RuleOutbox {
-		n.base = "" // children must not end below BlueMind's Outbox
+		n.base, n.out.Reason = "", ""
 	}
 }
 
@@ -222,7 +249,7 @@ func (m *mapper) parent(n *folderNode) *folderNode {
 }
 
 func (m *mapper) target(n, parent *folderNode) (path, reason string) {
-	if to, ok := m.policy.Folders.Map[n.in.Name]; ok {
+	if to, ok := m.byPolicy(n); ok {
 		return to, "mapped by the policy"
 	}
 	if to := targetOf[n.role]; to != "" {
@@ -230,6 +257,9 @@ func (m *mapper) target(n, parent *folderNode) (path, reason string) {
 			reason = n.how
 		}
 		return to, reason
+	}
+	if n.role == RoleOutbox {
+		return "", "" // children must not end below BlueMind's Outbox
 	}
 	own := n.levels
 	prefix := ""
@@ -254,6 +284,13 @@ func (m *mapper) target(n, parent *folderNode) (path, reason string) {
 	} else if parent != nil && parent.base != strings.Join(parent.levels, "/") {
 		reason = "follows its parent"
 	}
+	if n.noSelect() && parent == nil && m.taken[foldName(path)] == "\x00default" && !strings.EqualFold(path, "Outbox") {
+		// A level that holds nothing: what lies below goes below the default folder.
+		return defaultFolders[slices.IndexFunc(defaultFolders, func(d string) bool { return strings.EqualFold(d, path) })], ""
+	}
+	if safe := aside(path); safe != path {
+		path, reason = safe, "the name means something else to BlueMind"
+	}
 	if safe := decodedTwice(path, m.policy.TargetVersion); safe != path {
 		path, reason = safe, "BlueMind 5 would read part of the name as modified UTF-7"
 	}
@@ -267,6 +304,24 @@ func (m *mapper) target(n, parent *folderNode) (path, reason string) {
 	return path, reason
 }
 
+// aside renames first levels under which nothing can be put: Outbox, virtual
+// roots, INBOX in another case (BlueMind would not make it), and INBOX in INBOX.
+// What is to be such a folder itself is renamed because the name is taken.
+func aside(path string) string {
+	levels := strings.Split(path, "/")
+	if len(levels) == 1 {
+		return path
+	}
+	reserved := slices.ContainsFunc(reservedNames, func(r string) bool { return foldName(r) == foldName(levels[0]) })
+	if reserved || strings.EqualFold(levels[0], "Outbox") || strings.EqualFold(levels[0], "INBOX") && levels[0] != "INBOX" {
+		levels[0] += "_"
+	}
+	if levels[0] == "INBOX" && strings.EqualFold(levels[1], "INBOX") {
+		levels[1] += "_"
+	}
+	return strings.Join(levels, "/")
+}
+
 func (m *mapper) isTaken(path string) bool {
 	_, ok := m.taken[foldName(path)]
 	return ok
@@ -274,7 +329,7 @@ func (m *mapper) isTaken(path string) bool {
 
 // rule finds the rule that excludes a folder, "" if none. A parent's rule for
 // junk, trash and namespaces holds for what lies below it.
-func (m *mapper) rule(n, parent *folderNode) string {
+func (m *mapper) rule(n *folderNode) string {
 	p := m.policy.Folders
 	switch {
 	case m.foreign(n):
@@ -292,10 +347,7 @@ func (m *mapper) rule(n, parent *folderNode) string {
 	case n.role == RoleTrash && p.Trash == Exclude:
 		return RuleTrash
 	}
-	if parent != nil && (parent.out.Rule == RuleJunk || parent.out.Rule == RuleTrash) {
-		return parent.out.Rule
-	}
-	return ""
+	return n.down
 }
 
 func (m *mapper) excludedByName(n *folderNode) bool {
@@ -342,7 +394,7 @@ func (m *mapper) mergers(out []Mapped) error {
 		}
 		key := foldName(f.Target)
 		if other, ok := seen[key]; ok {
-			return fmt.Errorf("folders %q and %q would both go to %q: merging folders is not built yet; give one of them another target under policy.folders.map", other, f.Source, f.Target)
+			return blocked("give one of them another target under policy.folders.map", "folders %q and %q would both go to %q: merging folders is not built yet", other, f.Source, f.Target)
 		}
 		seen[key] = f.Source
 	}

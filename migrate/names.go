@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -31,11 +32,12 @@ const (
 	maxLevelOctets = 240
 )
 
-// Characters that Cyrus 3 refuses in a name, or that BlueMind 5 refuses or
-// rewrites; each becomes an underscore.
+// Characters that Cyrus 3 refuses in a name, or that BlueMind 5 refuses,
+// rewrites or, the backslash, doesn't understand where it must be quoted; each
+// becomes an underscore.
 const (
 	refusedBy4 = "!\"%;<>\\^`{|}"
-	refusedBy5 = "\"^"
+	refusedBy5 = "\"^\\"
 )
 
 // sanitizeLevel turns one level of a source folder's name into one that the
@@ -95,35 +97,44 @@ func cutLevel(level string, max int) string {
 	}
 	sum := sha256.Sum256([]byte(level))
 	tail := "~" + hex.EncodeToString(sum[:4])
-	cut := level
-	for wireLen(cut)+len(tail) > max {
-		_, size := utf8.DecodeLastRuneInString(cut)
-		cut = cut[:len(cut)-size]
-	}
+	cut := fitting(level, max-len(tail))
 	return strings.TrimRightFunc(cut, unicode.IsSpace) + tail
 }
 
 // wireLen is an upper bound of a name's length in modified UTF-7 (RFC 3501
 // §5.1.3): three runs of base64 for every two UTF-16 units, and the shifts.
 func wireLen(s string) int {
-	n := 0
-	shifted := false
-	for _, r := range s {
-		if r >= 0x20 && r < 0x7f {
-			if r == '&' {
-				n++
-			}
-			n++
-			shifted = false
-			continue
-		}
-		if !shifted {
-			n += 2 + 2 // "&", "-" and the last, partial group
-			shifted = true
-		}
-		n += 3 * len(utf16.Encode([]rune{r}))
-	}
+	n, _ := wireFit(s, math.MaxInt)
 	return n
+}
+
+// fitting is the longest beginning of s that takes so many octets at most.
+func fitting(s string, max int) string {
+	_, end := wireFit(s, max)
+	return s[:end]
+}
+
+func wireFit(s string, max int) (n, end int) {
+	shifted := false
+	for i, r := range s {
+		add := 0
+		if r >= 0x20 && r < 0x7f {
+			add, shifted = 1, false
+			if r == '&' {
+				add = 2
+			}
+		} else {
+			if !shifted {
+				add, shifted = 2+2, true // "&", "-" and the last, partial group
+			}
+			add += 3 * utf16.RuneLen(r)
+		}
+		if n+add > max {
+			return n, i
+		}
+		n += add
+	}
+	return n, len(s)
 }
 
 // foldName is how names are compared for collisions: without regard to case,
@@ -132,13 +143,19 @@ func foldName(s string) string { return strings.ToLower(norm.NFC.String(s)) }
 
 // uniqueName appends a stable suffix to the last level until taken says no.
 func uniqueName(path string, taken func(string) bool) string {
-	if !taken(path) {
-		return path
+	next := path
+	for i := 2; taken(next); i++ {
+		next = suffixed(path, fmt.Sprintf(" (%d)", i))
 	}
-	for i := 2; ; i++ {
-		next := fmt.Sprintf("%s (%d)", path, i)
-		if !taken(next) {
-			return next
-		}
+	return next
+}
+
+// suffixed appends to the last level, which gives way where it is too long.
+func suffixed(path, suffix string) string {
+	cut := strings.LastIndexByte(path, '/') + 1
+	room := min(maxLevelOctets, maxPathOctets-wireLen(path[:cut])) - len(suffix)
+	if room < maxLevelOctets/8 {
+		path, cut, room = strings.ReplaceAll(path, "/", "_"), 0, maxLevelOctets-len(suffix)
 	}
+	return path[:cut] + strings.TrimRightFunc(fitting(path[cut:], room), unicode.IsSpace) + suffix
 }
