@@ -121,13 +121,15 @@ policy:
     settle: 1s
 `
 
-// cmdLab starts a source with some mail for each login, and BlueMinds test and
-// production, which have the domain and no user.
+// cmdLab starts a source with some mail for each login, which lets migration act
+// as any of them, and BlueMinds test and production, which have the domain and
+// no user.
 func cmdLab(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 1, "lab LOGIN...")
 	l := labOf(ts)
 	var err error
-	l.source, err = imaptest.NewServer(imaptest.Options{})
+	master := l.secret(ts, "the source's administrator's password", "migration", "Mst-migration-77aa02")
+	l.source, err = imaptest.NewServer(imaptest.Options{Masters: map[string]string{"migration": master}})
 	ts.Check(err)
 	rows := "source;source_login;target_address;secret_file\n"
 	for i, login := range args {
@@ -159,6 +161,7 @@ func (l *lab) blueMind(ts *testscript.TestScript, name string) {
 	l.targets[name] = &labTarget{sim: sim, tap: tap}
 	upper := strings.ToUpper(name)
 	ts.Setenv(upper+"_URL", tap.server.URL)
+	ts.Setenv(upper+"_PORT", tap.server.URL[strings.LastIndex(tap.server.URL, ":")+1:])
 	ts.Setenv(upper+"_IMAP", sim.IMAPSAddr())
 	ts.Setenv(upper+"_STARTTLS", sim.IMAPAddr())
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tap.server.Certificate().Raw})
