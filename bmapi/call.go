@@ -99,6 +99,9 @@ func (c *Client) try(ctx context.Context, cl call, payload []byte, take func(*an
 		err = c.lost(ctx, w, cl, err, sent.Load())
 	} else {
 		status = resp.StatusCode
+		if t, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+			c.clock.Store(&reading{server: t, at: time.Now()})
+		}
 		a := &answer{c: c, ctx: ctx, cl: cl, status: status, head: resp.Header, body: &watched{ReadCloser: resp.Body, w: w}}
 		if status >= 200 && status < 300 {
 			err = take(a)

@@ -107,7 +107,8 @@ type Client struct {
 	opts    Options
 	limit   int64        // of a JSON answer, in bytes
 	major   atomic.Int32 // 0: not asked yet
-	swapped atomic.Bool  // items are read in the manner of the other version, as seen by trying
+	clock   atomic.Pointer[reading]
+	swapped atomic.Bool // items are read in the manner of the other version, as seen by trying
 }
 
 // New prepares a client; nothing is sent.
@@ -135,6 +136,19 @@ func New(o Options) (*Client, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return c, nil
+}
+
+// reading is what the server's clock showed, and when by ours.
+type reading struct{ server, at time.Time }
+
+// ServerTime is the time by the server's clock, as its last answer told it: what
+// hosts whose own clocks differ can agree on. ok is false before the first answer.
+func (c *Client) ServerTime() (now time.Time, ok bool) {
+	r := c.clock.Load()
+	if r == nil {
+		return time.Time{}, false
+	}
+	return r.server.Add(time.Since(r.at)), true
 }
 
 // Close drops idle connections.

@@ -66,7 +66,7 @@ func SweepTokens(ctx context.Context, o SweepOptions) (res Sweep, err error) {
 	if err != nil {
 		return res, err
 	}
-	s := sweeper{p: p, domains: map[string]*bmapi.Domain{}}
+	s := newSweeper(p, func(string, time.Time) bool { return true })
 	res = s.all(ctx, addresses, o.Stop)
 	res.Target = o.Target.Name
 	return res, nil
@@ -120,7 +120,12 @@ func (o *SweepOptions) addresses(ctx context.Context, store *state.Store) ([]str
 type sweeper struct {
 	p       *platform
 	mu      sync.Mutex
-	domains map[string]*bmapi.Domain // nil: unknown to the target
+	domains map[string]*bmapi.Domain               // nil: unknown to the target
+	left    func(run string, until time.Time) bool // whose keys may go
+}
+
+func newSweeper(p *platform, left func(string, time.Time) bool) *sweeper {
+	return &sweeper{p: p, domains: map[string]*bmapi.Domain{}, left: left}
 }
 
 func (s *sweeper) all(ctx context.Context, addresses []string, stop <-chan struct{}) (res Sweep) {
@@ -182,20 +187,20 @@ func (s *sweeper) account(ctx context.Context, address string) (exists bool, key
 	if err != nil {
 		return true, 0, fmt.Errorf("become the user: %w", err)
 	}
-	keys, err = dropOurs(ctx, user)
+	keys, err = dropOurs(ctx, user, s.left)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 	defer cancel()
 	return true, keys, errors.Join(err, user.Logout(ending))
 }
 
-// dropOurs deletes all keys of a user that bear our name.
-func dropOurs(ctx context.Context, user *bmapi.Session) (n int, err error) {
+// dropOurs deletes those keys of a user that bear our name and may go.
+func dropOurs(ctx context.Context, user *bmapi.Session, left func(string, time.Time) bool) (n int, err error) {
 	keys, err := user.Keys(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("list keys: %w", err)
 	}
 	for _, k := range keys {
-		if _, _, ours := parseKeyName(k.DisplayName); !ours {
+		if run, until, ours := parseKeyName(k.DisplayName); !ours || !left(run, until) {
 			continue
 		}
 		if dropping := drop(ctx, user, k.SID); dropping != nil {

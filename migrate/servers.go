@@ -50,6 +50,12 @@ func (t Target) Address(address string) string {
 	return address
 }
 
+// goesBy says whether an account of this target is the one that was asked for,
+// by its address here or by that of the plan.
+func (t Target) goesBy(address, asked string) bool {
+	return strings.EqualFold(address, asked) || strings.EqualFold(address, t.Address(asked))
+}
+
 // domain is the target's name for a domain of the plan.
 func (t Target) domain(name string) string {
 	if mapped, ok := t.DomainMap[name]; ok {

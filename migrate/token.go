@@ -20,6 +20,7 @@ import (
 const keyPrefix = "bmsync "
 
 // keyLease is how far ahead a run claims its keys; it renews them well before.
+// Terms are by BlueMind's clock: those of two hosts may be an hour apart.
 const keyLease = 15 * time.Minute
 
 func keyName(run string, until time.Time) string {
@@ -128,7 +129,7 @@ func (k *key) sweep(ctx context.Context, dead map[string]bool) error {
 			if !ours {
 				continue
 			}
-			if run != k.run && !dead[run] && k.now().Before(until) {
+			if run != k.run && !dead[run] && k.time().Before(until) {
 				return blocked(fmt.Sprintf("wait until that run has ended; if it crashed, wait until %s, or delete its keys now: bmsync reset --tokens", until.Local().Format("15:04")),
 					"another run (%s) is at work on %s", run, k.e.Address)
 			}
@@ -138,6 +139,14 @@ func (k *key) sweep(ctx context.Context, dead map[string]bool) error {
 		}
 		return nil
 	})
+}
+
+// time is BlueMind's.
+func (k *key) time() time.Time {
+	if t, ok := k.p.client.ServerTime(); ok {
+		return t
+	}
+	return k.now()
 }
 
 // drop deletes a key and ends the session that was built under it.
@@ -155,7 +164,7 @@ func (k *key) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 	defer cancel()
 	return k.as(ctx, func(user *bmapi.Session) error {
-		made, err := user.CreateKey(ctx, keyName(k.run, k.now().Add(keyLease)))
+		made, err := user.CreateKey(ctx, keyName(k.run, k.time().Add(keyLease)))
 		if err != nil {
 			return fmt.Errorf("make a key for %s: %w", k.e.Address, err)
 		}

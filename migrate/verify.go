@@ -61,6 +61,9 @@ type VerifyResult struct {
 	Interrupted bool    `json:"interrupted,omitempty"`
 }
 
+// verifyRunning marks an account whose proof is under way, and holds a key.
+const verifyRunning = "running"
+
 // maxFindings is how many findings of an account are told in full.
 const maxFindings = 20
 
@@ -99,6 +102,9 @@ func Verify(ctx context.Context, o VerifyOptions) (res VerifyResult, err error) 
 		return res, err
 	}
 	defer func() { err = errors.Join(err, r.store.Close()) }()
+	if err := r.remember(ctx); err != nil {
+		return res, err
+	}
 	r.seatsOf()
 	res, err = r.proofs(ctx, o)
 	res.Target = o.Target.Name
@@ -111,13 +117,13 @@ func (r *runner) proofs(ctx context.Context, o VerifyOptions) (res VerifyResult,
 		if err != nil {
 			return res, err
 		}
-		if len(o.Only) == 0 || slices.Contains(o.Only, a.Address) {
+		if len(o.Only) == 0 || slices.ContainsFunc(o.Only, func(address string) bool { return o.Target.goesBy(a.Address, address) }) {
 			rows = append(rows, a)
 		}
 	}
 	res.Accounts = len(rows)
 	for _, address := range o.Only {
-		if !slices.ContainsFunc(rows, func(a state.Account) bool { return a.Address == address }) {
+		if !slices.ContainsFunc(rows, func(a state.Account) bool { return o.Target.goesBy(a.Address, address) }) {
 			return res, &UnknownError{r.store.Path(), "account " + address}
 		}
 	}
@@ -164,7 +170,7 @@ func (r *runner) prove(ctx context.Context, row state.Account, o VerifyOptions) 
 	if err := v.sides(ctx); err != nil {
 		verdict := judge(err)
 		if verdict.scope == interrupted {
-			return v.proof, nil
+			return v.proof, r.store.UpdateAccount(context.WithoutCancel(ctx), row) // as it was
 		}
 		v.proof.find("%s", verdict.reason)
 	}

@@ -28,6 +28,11 @@ func (v *prover) target(ctx context.Context, folders []state.Folder) error {
 	if err != nil {
 		return fmt.Errorf("folders of %s in BlueMind's core: %w", e.Address, err)
 	}
+	marked := v.row
+	marked.VerifiedResult = verifyRunning
+	if err := v.run.store.UpdateAccount(ctx, marked); err != nil {
+		return err
+	}
 	k, err := openKey(ctx, v.run.platform, e, v.run.name, v.run.dead, v.opts.Now)
 	if err != nil {
 		return err
