@@ -89,7 +89,7 @@ func eventLine(ev migrate.Event) string {
 		if ev.Reason != "" {
 			return fmt.Sprintf("  %s: could not be looked at: %s", ev.Account, ev.Reason)
 		}
-		return fmt.Sprintf("  %s: %s to copy, %s", ev.Account, many(ev.Messages, "message"), migrate.AboutSize(ev.Bytes))
+		return fmt.Sprintf("  %s: %s in the folders to copy, %s", ev.Account, many(ev.Messages, "message"), migrate.AboutSize(ev.Bytes))
 	case migrate.EventVerified:
 		return fmt.Sprintf("  %s: %s, %s proven", ev.Account, ev.Text, many(ev.Messages, "message"))
 	}
