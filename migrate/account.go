@@ -48,6 +48,7 @@ type accountWork struct {
 	touched  bool // filled by us before
 	result   AccountResult
 	moved    int             // progress since the last attempt began
+	refused  int             // messages, in this run
 	listed   map[string]bool // source folders, when last listed
 	// unanswered has, by source folder, the messages with which the target
 	// ended a session.
@@ -141,13 +142,16 @@ func (w *accountWork) attempt(ctx context.Context) (err error) {
 		return err
 	}
 	defer release()
-	src, err := dialSource(ctx, w.run.opts.Sources[w.plan.Source], w.plan.SourceLogin, w.run.log)
-	if err != nil {
+	var src *imap.Source
+	if err := w.run.hosts.enter("source "+w.plan.Source, func() (err error) {
+		src, err = dialSource(ctx, w.run.opts.Sources[w.plan.Source], w.plan.SourceLogin, w.run.log)
+		return err
+	}); err != nil {
 		return err
 	}
 	defer src.Close()
 	if w.entry == nil {
-		if err := w.provision(ctx); err != nil {
+		if err := w.run.hosts.enter("API of target "+w.run.opts.Target.Name, func() error { return w.provision(ctx) }); err != nil {
 			return err
 		}
 	}
@@ -157,8 +161,11 @@ func (w *accountWork) attempt(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	dst, err := w.key.dial(ctx)
-	if err != nil {
+	var dst *imap.Target
+	if err := w.run.hosts.enter("target "+w.run.opts.Target.Name, func() (err error) {
+		dst, err = w.key.dial(ctx)
+		return err
+	}); err != nil {
 		return err
 	}
 	defer dst.Close()
@@ -233,6 +240,9 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 		if w.run.stopped() {
 			return imap.ErrStopped
 		}
+		if most := w.run.opts.Limits.MessageErrors; most > 0 && w.refused >= most {
+			return fmt.Errorf("%d messages were refused in this run, and limits.message_errors is %d: bmsync report names them, another run goes on", w.refused, most)
+		}
 		if err := w.folder(ctx, src, dst, &jobs[i]); err != nil {
 			if judge(err).scope != oneFolder {
 				return err
@@ -294,6 +304,7 @@ func (w *accountWork) look(ctx context.Context, src *imap.Source, dst *imap.Targ
 	w.result.Copied += tally.Copied
 	w.result.Bytes += tally.Bytes
 	// Not what was refused: some of it is tried, and refused, each time.
+	w.refused += tally.Refused
 	w.moved += tally.Copied + tally.Adopted + tally.Settled + tally.Excluded
 	for _, note := range tally.Notes {
 		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: job.Source, Text: note})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bmsync/bmapi"
@@ -111,8 +112,29 @@ func judgeCopy(err error, v *verdict) bool {
 	return false
 }
 
-// capacityWords are how servers say that they have enough connections.
-var capacityCodes = map[string]bool{"UNAVAILABLE": true, "INUSE": true, "LIMIT": true, "SERVERBUG": true, "CONTACTADMIN": false}
+// capacityCodes are how servers say that they have enough for now: RFC 5530
+// and, THROTTLED, Exchange. It is no refusal of what was asked.
+var capacityCodes = map[string]bool{"UNAVAILABLE": true, "INUSE": true, "LIMIT": true, "SERVERBUG": true, "THROTTLED": true}
+
+// capacityWords are the same where there is no code that tells: Gmail says
+// "[ALERT] Too many simultaneous connections".
+var capacityWords = []string{"too many", "simultaneous", "number of connections", "connection limit", "backoff time", "throttl"}
+
+// refusalWords tell that it is about a secret after all: "too many failed
+// logins" gets no better by another try.
+var refusalWords = []string{"fail", "attempt", "invalid", "password", "credential", "locked", "denied"}
+
+func atCapacity(e *imap.Error) bool {
+	if e.Code != "" && e.Code != "ALERT" {
+		return capacityCodes[e.Code]
+	}
+	text := strings.ToLower(e.Text)
+	has := func(word string) bool { return strings.Contains(text, word) }
+	return slices.ContainsFunc(capacityWords, has) && !slices.ContainsFunc(refusalWords, has)
+}
+
+// authCodes are refusals of a login that no other try mends (RFC 5530).
+var authCodes = map[string]bool{"AUTHENTICATIONFAILED": true, "AUTHORIZATIONFAILED": true, "EXPIRED": true, "PRIVACYREQUIRED": true, "CONTACTADMIN": true}
 
 func judgeSession(err error, v *verdict) bool {
 	var secret *SecretError
@@ -124,21 +146,35 @@ func judgeSession(err error, v *verdict) bool {
 		v.scope, v.mend = accountHalt, "mail is copied as each user; name a user's address"
 		return true
 	}
+	if down, ok := errors.AsType[*HostDownError](err); ok {
+		v.scope, v.reason, v.mend = accountParts, down.Error(), "see whether the server is up, then run again"
+		return true
+	}
 	e, ok := errors.AsType[*imap.Error](err)
 	if !ok {
 		return false
 	}
 	switch e.Kind {
-	case imap.KindClosed, imap.KindTimeout, imap.KindBye:
+	case imap.KindClosed, imap.KindTimeout:
 		v.scope = again
+	case imap.KindBye:
+		v.scope = again
+		if authCodes[e.Code] {
+			judgeRefusal(e, v)
+		}
 	case imap.KindInterrupted:
 		v.scope, v.reason = interrupted, "interrupted"
 	case imap.KindTLS:
 		v.scope, v.mend = accountHalt, "name the server's certificate authority as ca_file in bmsync.yaml"
 	case imap.KindNo, imap.KindBad:
 		judgeRefusal(e, v)
+	case imap.KindRefused:
+		judgeRefusal(e, v) // by us: what it is about can't be said to a server
 	default:
 		v.scope = accountHalt
+	}
+	if _, ok := errors.AsType[*KeyRefusedError](err); ok && v.scope == accountHalt {
+		v.scope, v.mend = accountParts, "run again in a minute; if it goes on, BlueMind's log says why its IMAP server doesn't take what its API has just taken"
 	}
 	return true
 }
@@ -146,9 +182,11 @@ func judgeSession(err error, v *verdict) bool {
 func judgeRefusal(e *imap.Error, v *verdict) {
 	login := e.Command == "LOGIN" || e.Command == "AUTHENTICATE"
 	switch {
-	case capacityCodes[e.Code]:
+	case atCapacity(e):
 		v.scope = again
-	case login:
+	case login && e.Code == "OVERQUOTA": // Gmail: of a day's traffic
+		v.scope, v.mend = accountParts, "the source has given enough for today; run again tomorrow"
+	case login || authCodes[e.Code]:
 		v.scope, v.mend = accountHalt, "check the login and its secret; many servers lock an account after a few wrong ones"
 	default:
 		v.scope = oneFolder

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,8 @@ type Rehearsal struct {
 	Targets      []string `json:"targets"`  // that hold an account of it
 	Accounts     int      `json:"accounts"` // complete and verified under this policy
 	Kinds        []string `json:"kinds"`
+
+	Installations []string `json:"-"` // of Targets
 }
 
 // GateError says that production is not filled before this very policy has
@@ -44,13 +47,16 @@ func (e *GateError) Error() string {
 // targets that are complete and verified under a policy.
 func Rehearsed(ctx context.Context, dir, policyDigest string) (Rehearsal, []string, error) {
 	r := Rehearsal{PolicyDigest: policyDigest}
-	paths, err := filepath.Glob(filepath.Join(dir, "*.db"))
-	if err != nil {
-		return r, nil, fmt.Errorf("look for rehearsals in %s: %w", dir, err)
+	entries, err := os.ReadDir(dir) // no pattern: the folder may be called [2026]
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return r, nil, fmt.Errorf("look for rehearsals: %w", err)
 	}
 	var seen []string
-	for _, path := range paths {
-		id, n, kinds, err := passed(ctx, path, policyDigest)
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) != ".db" || e.IsDir() {
+			continue
+		}
+		id, n, kinds, err := passed(ctx, filepath.Join(dir, e.Name()), policyDigest)
 		if err != nil {
 			return r, seen, err
 		}
@@ -62,6 +68,7 @@ func Rehearsed(ctx context.Context, dir, policyDigest string) (Rehearsal, []stri
 			continue
 		}
 		r.Targets = append(r.Targets, id.Target)
+		r.Installations = append(r.Installations, id.Installation)
 		r.Accounts += n
 		for _, k := range kinds {
 			if !slices.Contains(r.Kinds, k) {
@@ -112,7 +119,7 @@ func passed(ctx context.Context, path, policyDigest string) (id state.Identity, 
 // gate refuses a production target until the policy has passed a rehearsal,
 // for at least one account of each kind that the plan has.
 func (r *runner) gate(ctx context.Context) error {
-	if r.opts.Target.Rehearsal || r.opts.WithoutRehearsal != "" {
+	if r.opts.Target.Rehearsal || strings.TrimSpace(r.opts.WithoutRehearsal) != "" {
 		return nil
 	}
 	digest := r.opts.Plan.Header.PolicyDigest
@@ -129,7 +136,20 @@ func (r *runner) gate(ctx context.Context) error {
 	if len(lacking) > 0 {
 		return &GateError{r.opts.Target.Name, digest, r.opts.StateDir, seen, lacking}
 	}
+	r.rehearsed = done
 	return nil
+}
+
+// sameInstallation tells when production was rehearsed on itself, in other
+// domains. That is allowed (domain_map is made for it), and it leaves out what
+// is most worth rehearsing: another server's limits, versions and load.
+func (r *runner) sameInstallation() {
+	for i, id := range r.rehearsed.Installations {
+		if id == r.platform.id {
+			r.event(Event{Kind: EventWarning, Text: fmt.Sprintf("target %s, where this policy was rehearsed, is the same BlueMind as %s",
+				r.rehearsed.Targets[i], r.opts.Target.Name), Mend: "rehearse on a test server of its own"})
+		}
+	}
 }
 
 // planFits refuses a plan whose folder names don't suit the target's version.

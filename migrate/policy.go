@@ -89,7 +89,7 @@ type Limits struct {
 	Retries       int           `json:"retries" yaml:"retries"`               // new sessions for one account without progress
 	BatchMessages int           `json:"batch_messages" yaml:"batch_messages"` // appends in flight
 	BatchBytes    int64         `json:"batch_bytes" yaml:"batch_bytes"`       // and their octets; one larger message goes alone
-	MessageErrors int           `json:"message_errors" yaml:"message_errors"` // refused messages after which an account stops; 0: never
+	MessageErrors int           `json:"message_errors" yaml:"message_errors"` // messages refused in one run after which an account begins no further folder; 0: never
 }
 
 // Exception is what one account does otherwise, and why.

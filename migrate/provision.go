@@ -41,8 +41,10 @@ type domainOnce struct {
 	err    error
 }
 
-// domain finds the domain of an address, or makes it where the plan says so.
+// domain finds the domain of an address, or makes it where the plan says so. A
+// domain that the plan knows by several names is one.
 func (v *provisioner) domain(ctx context.Context, name string, dry bool) (*bmapi.Domain, error) {
+	name = v.planned(name).Name
 	slot, _ := v.domains.LoadOrStore(name, &domainOnce{})
 	d := slot.(*domainOnce)
 	d.once.Do(func() { d.domain, d.err = v.findDomain(ctx, name, dry) })

@@ -103,6 +103,8 @@ type runner struct {
 	name      string
 	dead      map[string]bool // names of runs that are over
 	recopy    map[string]bool
+	hosts     hosts
+	rehearsed Rehearsal
 	filling   sync.Map // domain and entry UID → address: who fills which mailbox
 	source    map[string]*semaphore.Weighted
 	target    *semaphore.Weighted
@@ -174,8 +176,10 @@ func Run(ctx context.Context, o RunOptions) (res RunResult, err error) {
 	if err := r.remember(ctx); err != nil {
 		return res, err
 	}
+	r.hosts = hosts{limit: o.Limits.Retries, now: o.Now, down: r.hostDown, state: map[string]*hostState{}}
 	r.seatsOf()
 	r.event(Event{Kind: EventRunStarted, Text: r.name})
+	r.sameInstallation()
 	res, err = r.accounts(ctx)
 	res.Name, res.Target, res.StateFile, res.Elapsed = r.name, o.Target.Name, r.store.Path(), o.Now().Sub(started)
 	outcome := res.Outcome()

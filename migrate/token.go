@@ -236,8 +236,22 @@ func (k *key) dial(ctx context.Context) (*imap.Target, error) {
 		return nil, err
 	}
 	t := k.p.target
-	return imap.DialTarget(ctx, t.IMAP, token, imap.Options{Idle: t.Idle, Logger: k.p.log, Name: "target " + t.Name})
+	dst, err := imap.DialTarget(ctx, t.IMAP, token, imap.Options{Idle: t.Idle, Logger: k.p.log, Name: "target " + t.Name})
+	if e, ok := errors.AsType[*imap.Error](err); ok && e.Kind == imap.KindNo {
+		return nil, &KeyRefusedError{err}
+	}
+	return dst, err
 }
+
+// KeyRefusedError says that the IMAP server refused the key that the API made
+// and has proven: a guard against the guessing of passwords, or a server that
+// isn't ready yet.
+type KeyRefusedError struct{ Err error }
+
+func (e *KeyRefusedError) Error() string { return "the key is refused over IMAP: " + e.Err.Error() }
+
+// Unwrap gives the server's words.
+func (e *KeyRefusedError) Unwrap() error { return e.Err }
 
 // session acts as the user by the key, for reads of his own mail.
 func (k *key) session() *bmapi.Session { return k.p.client.WithKey(k.secret()) }
