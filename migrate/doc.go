@@ -4,13 +4,13 @@
 //
 // It is the only package that decides: bmapi, imap and state say what
 // happened, in types; retrying, giving up and calling a person is done here,
-// in one outer loop (Runner.Run). Nothing here prints, reads flags or the
+// in one outer loop (Run). Nothing here prints, reads flags or the
 // environment, or exits: progress leaves as Event values.
 //
 // Invariants (the laws of the design):
 //
 //   - a target session is opened only with an imap.Token made from a key of
-//     that very user, never with the administrator's secret (account.go);
+//     that very user, never with the administrator's secret (token.go);
 //   - no mailbox is filled before the API has shown domain, entry, mailbox,
 //     routing and default folders (provision.go);
 //   - each source message ends in exactly one ledger state, and an account is

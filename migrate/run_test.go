@@ -175,7 +175,7 @@ func TestRunOnRestoredTarget(t *testing.T) {
 			t.Fatalf("a run on the restored target ended with %v: %+v", res.Outcome(), res.Notable)
 		}
 	}
-	if n := len(w.sim.Journal().Appends()); n > 0 && false {
+	if n := len(w.sim.Journal().Appends()); n > 0 {
 		t.Errorf("%d messages were appended", n)
 	}
 	if proof := w.verify(migrate.RereadNone); proof.OK > 0 {

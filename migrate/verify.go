@@ -257,23 +257,33 @@ func (v *prover) sourceFolder(ctx context.Context, src *imap.Source, f state.Fol
 		v.proof.find("source folder %q: UIDVALIDITY was %d and is %d: run again", f.Source, f.SrcUIDValidity, st.UIDValidity)
 		return nil
 	}
-	fates := map[uint32]imap.Known{}
+	type fate struct { // small: a folder may hold a million
+		size, date int64
+		dated      bool
+		fate       imap.Fate
+	}
+	fates := map[uint32]fate{}
 	for m, err := range v.run.store.Messages(ctx, f.ID, f.SrcUIDValidity) {
 		if err != nil {
 			return err
 		}
-		fates[m.SrcUID] = imap.Known{Fate: fateOf[m.State], Size: m.Size, InternalDate: m.InternalDate}
+		fates[m.SrcUID] = fate{m.Size, m.InternalDate.Unix(), !m.InternalDate.IsZero(), fateOf[m.State]}
 	}
 	listed, unknown, pending, others := uint32(0), 0, 0, 0
 	if st.Messages > 0 {
 		err = src.Messages(ctx, 1, 0, func(m imap.Message) error {
 			listed++
-			switch fate, ok := fates[m.UID]; {
+			f, ok := fates[m.UID]
+			known := imap.Known{Size: f.size}
+			if f.dated {
+				known.InternalDate = time.Unix(f.date, 0)
+			}
+			switch {
 			case !ok:
 				unknown++
-			case fate.Fate == imap.Pending, fate.Fate == imap.Vanished:
+			case f.fate == imap.Pending, f.fate == imap.Vanished:
 				pending++
-			case fate.Fate.OnTarget() && fate.Differs(m):
+			case f.fate.OnTarget() && known.Differs(m):
 				others++
 			}
 			return nil

@@ -1,0 +1,137 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+
+	"bmsync/imap"
+	"bmsync/state"
+)
+
+// looks is how often a folder is gone through in one attempt until its sums
+// balance: on a source in use, messages go between the count and the listing,
+// or between the listing and the fetch.
+const looks = 3
+
+// folder copies one folder, or counts what is excluded with it.
+func (w *accountWork) folder(ctx context.Context, src *imap.Source, dst *imap.Target, job *folderJob) error {
+	if job.Rule != "" {
+		return w.excluded(ctx, src, job)
+	}
+	copied, octets := 0, int64(0)
+	for look := 1; look == 1 || look <= looks && job.row.Fault != ""; look++ {
+		tally, err := w.look(ctx, src, dst, job, look > 1)
+		if err != nil {
+			return err
+		}
+		copied, octets = copied+tally.Copied, octets+tally.Bytes
+	}
+	if job.row.Fault == "" {
+		w.run.event(Event{Kind: EventFolder, Account: w.plan.Address, Folder: job.Source, Text: job.Target, Messages: copied, Bytes: octets})
+	}
+	return nil
+}
+
+// look goes through one folder once. What doesn't balance stands in its row,
+// which is written only when that is known: a run that is killed before goes
+// through the folder again.
+func (w *accountWork) look(ctx context.Context, src *imap.Source, dst *imap.Target, job *folderJob, relist bool) (imap.Tally, error) {
+	opts := w.copyOptions(job)
+	opts.Relist = relist
+	next, tally, err := imap.CopyMailbox(ctx, src, dst, w.books(job.row.ID), engineState(job.row), opts)
+	w.result.Copied += tally.Copied
+	w.result.Bytes += tally.Bytes
+	// Not what was refused: some of it is tried, and refused, each time.
+	w.refused += tally.Refused
+	w.moved += tally.Copied + tally.Adopted + tally.Settled + tally.Excluded
+	for _, note := range tally.Notes {
+		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: job.Source, Text: note})
+	}
+	if err != nil {
+		return tally, err
+	}
+	sums, err := w.run.store.Sums(ctx, job.row.ID, next.SrcUIDValidity)
+	if err != nil {
+		return tally, err
+	}
+	old := job.row.SrcUIDValidity
+	keep(&job.row, next, w.run.opts.Now())
+	job.row.Fault = balance(sums, tally, next)
+	job.row.Complete = job.row.Complete && job.row.Fault == ""
+	if err := w.run.store.UpdateFolder(ctx, job.row); err != nil || old == 0 || old == next.SrcUIDValidity {
+		return tally, err
+	}
+	return tally, w.run.store.ForgetEpoch(ctx, job.row.ID, old)
+}
+
+func (w *accountWork) books(folder int64) imap.Books {
+	return func(srcValidity, dstValidity uint32) imap.Ledger {
+		return &ledger{store: w.run.store, folder: folder, srcValidity: srcValidity, dstValidity: dstValidity, run: w.run.id}
+	}
+}
+
+func (w *accountWork) copyOptions(job *folderJob) imap.CopyOptions {
+	o := &w.run.opts
+	policy := o.Plan.Header.PolicyOf(w.plan)
+	return imap.CopyOptions{
+		Source: job.Source, Target: job.Target,
+		Rules: imap.Rules{CopyDeleted: policy.Messages.Deleted == Copy, DropKeywords: policy.Flags.Keywords == DropKeywords,
+			MaxSize: w.entry.Limit, RetryRefused: o.RetryRefused},
+		Batch: o.Limits.BatchMessages, BatchBytes: o.Limits.BatchBytes, Budget: w.run.budget, SpoolDir: o.SpoolDir,
+		Unanswered: w.unansweredIn(job.Source), StandStill: o.Limits.Settle, RetryDelays: o.RetryDelays, Adopt: w.row.Adopt, Stop: o.Stop, Now: o.Now,
+		Progress: func(kind string, n int, octets int64) {
+			switch kind {
+			case "copied":
+				w.run.event(Event{Kind: EventProgress, Account: w.plan.Address, Folder: job.Source, Messages: n, Bytes: octets})
+			case "settle":
+				w.run.event(Event{Kind: EventSettling, Account: w.plan.Address, Folder: job.Source, Messages: n})
+			}
+		},
+	}
+}
+
+// unansweredIn is one folder's share of unanswered.
+func (w *accountWork) unansweredIn(folder string) map[uint32]int {
+	if w.unanswered == nil {
+		w.unanswered = map[string]map[uint32]int{}
+	}
+	if w.unanswered[folder] == nil {
+		w.unanswered[folder] = map[uint32]int{}
+	}
+	return w.unanswered[folder]
+}
+
+// excluded counts what a folder holds that isn't copied, so that the report
+// can say how much was left behind by which rule.
+func (w *accountWork) excluded(ctx context.Context, src *imap.Source, job *folderJob) error {
+	row := &job.row
+	if job.Rule != RuleNoSelect && job.Rule != RuleNamespace {
+		st, err := src.Status(ctx, job.Source)
+		switch {
+		case refused(err):
+			w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: job.Source, Reason: err.Error(),
+				Text: "the folder is left out, and the source doesn't say what it holds"})
+		case err != nil:
+			return fmt.Errorf("status of %q: %w", job.Source, err)
+		default:
+			row.SrcExists, row.SrcUIDNext = st.Messages, st.UIDNext
+		}
+	}
+	row.ListedAt, row.Complete, row.Fault = w.run.opts.Now(), true, ""
+	return w.run.store.UpdateFolder(ctx, *row)
+}
+
+// lookOnceMore is law 5's last look, before an account can be complete.
+func (w *accountWork) lookOnceMore(ctx context.Context, dst *imap.Target, row state.Folder) error {
+	if row.SrcUIDValidity == 0 {
+		return nil
+	}
+	book := w.books(row.ID)(row.SrcUIDValidity, row.DstUIDValidity)
+	removed, err := imap.FinalLook(ctx, dst, book, row.DstUIDValidity, imap.CopyOptions{Source: row.Source, Target: row.Target,
+		StandStill: w.run.opts.Limits.Settle, Now: w.run.opts.Now, Stop: w.run.opts.Stop})
+	if removed > 0 {
+		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: row.Source,
+			Text: fmt.Sprintf("%d messages had arrived twice, by a late commit of the target; one copy of each was removed", removed)})
+	}
+	return err
+}
