@@ -16,9 +16,9 @@ import (
 const restless = 12
 
 // standStill waits until the mailbox's UIDNEXT has not moved for the stated
-// time, counted from now or, where that is later, from when the intents were
-// begun. A server goes on executing what it had received before a connection
-// broke: one look is no proof of absence.
+// time. A server goes on executing what it had received before a connection
+// broke: one look is no proof of absence. since is when the connection was known
+// to be broken, at the latest.
 func (c *copier) standStill(ctx context.Context, since time.Time) error {
 	var last Status
 	need, began := c.opts.StandStill, c.opts.Now()
@@ -56,15 +56,14 @@ func (c *copier) settle(ctx context.Context) error {
 	if err != nil || len(open) == 0 {
 		return err
 	}
-	first, begun := open[0].DstUIDNext, open[0].Begun
+	first := open[0].DstUIDNext
 	for _, in := range open {
 		first = min(first, in.DstUIDNext)
-		if in.Begun.After(begun) {
-			begun = in.Begun
-		}
 	}
 	c.opts.event("settle", len(open))
-	if err := c.standStill(ctx, begun); err != nil {
+	// When they were begun says nothing: a slow target may have had them in its
+	// queue for long when, a moment ago, the process was killed.
+	if err := c.standStill(ctx, c.opts.Now()); err != nil {
 		return err
 	}
 	sizes, list := map[int64]bool{}, make([]wanted, len(open))
