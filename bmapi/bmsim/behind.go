@@ -27,13 +27,17 @@ type behind struct {
 	server *cyrus.Server
 }
 
+// socketWait is how long a simulator waits for its turn at Cyrus's socket.
+// Tests of several packages run side by side, and some hold it for a minute.
+const socketWait = 5 * time.Minute
+
 func (b *behind) start(ctx context.Context, s *Sim) (string, error) {
 	b.server = cyrus.New(cyrus.Config{
 		Addr: b.cfg.Addr, Admin: b.cfg.Admin, AdminSecret: b.cfg.AdminSecret, ConfPath: b.cfg.ConfPath,
 		SpoolDir: b.cfg.SpoolDir, MetaDir: b.cfg.MetaDir, MasterPID: b.cfg.MasterPID, Before47: b.cfg.Before47,
 	})
 	s.view, s.boxes = b.server, b.server
-	waiting, cancel := context.WithTimeout(ctx, time.Minute)
+	waiting, cancel := context.WithTimeout(ctx, socketWait)
 	defer cancel()
 	ln, err := cyrus.ListenAuth(waiting, b.cfg.AuthSocket)
 	if err != nil {
