@@ -8,13 +8,14 @@ import (
 
 	"bmsync/examples/lab/labtest"
 	"bmsync/imap/imaptest"
+	"bmsync/migrate"
 )
 
 // labLimits wait for 2 s. Cyrus was seen to commit what it had received for up
 // to 2.9 s after a cut, of one MULTIAPPEND with 2,000 messages, and to go on with
 // 300 pipelined APPENDs for 2.5 s: a few milliseconds each, and its UIDNEXT moves
 // with each. Here no more than 2 commands of 16 messages are under way.
-const labLimits = "settle: 2s, batch_messages: 16, accounts: 6"
+const labLimits = "settle: 2s, batch_messages: 16, accounts: 3"
 
 // TestLabKilledRunsCopyExactlyOnce kills runs from a real Dovecot into a real
 // Cyrus.
@@ -25,7 +26,37 @@ func TestLabKilledRunsCopyExactlyOnce(t *testing.T) {
 	sim := startSim(t, "--bluemind", "4", "--cyrus", os.Getenv("BMSYNC_LAB"), "--domain", domain+","+calm, "--message-size-limit", "100MB")
 	m := newMigration(t, dovecotOrigin(t, lab, 1500, "ada", "bruno", "chloe", "dora", "emil", "fanny"), sim, domain, labLimits)
 	n := rounds(50)
-	m.outlives(r, n, 120*time.Millisecond, nil).enough(t, n)
+	m.outlives(r, n, 60*time.Millisecond, nil).enough(t, n)
+	m.finishes(calm, labLimits)
+}
+
+// TestLabCutConnections cuts the connections to Cyrus under a run, again and
+// again.
+func TestLabCutConnections(t *testing.T) {
+	lab := labtest.Open(t)
+	r := seeded(t)
+	domain, calm := lab.Domain(t), lab.Domain(t)
+	sim := startSim(t, "--bluemind", "4", "--cyrus", os.Getenv("BMSYNC_LAB"), "--domain", domain+","+calm, "--message-size-limit", "100MB")
+	way, err := imaptest.NewFaultProxy(t.Context(), sim.info.IMAPS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { way.Close() })
+	sim.info.IMAPS = way.Addr()
+	m := newMigration(t, dovecotOrigin(t, lab, 1500, "ada", "bruno", "chloe"), sim, domain, labLimits)
+	p := m.command("run", "--target", "test")
+	copied := p.told.first(migrate.EventProgress)
+	p.start()
+	n := rounds(5)
+	for range n {
+		m.await(p, copied, between(r, 0, 100*time.Millisecond))
+		copied = p.told.first(migrate.EventProgress)
+		way.Cut()
+	}
+	code := p.code()
+	if again := len(p.told.of(migrate.EventRetry)); code != 0 || again < n {
+		t.Fatalf("cut %d times, the run tried again %d times and ended with %d: %s", n, again, code, p)
+	}
 	m.finishes(calm, labLimits)
 }
 

@@ -66,14 +66,14 @@ func (m *migration) outlives(r *rand.Rand, times int, most time.Duration, before
 		copied := p.told.first(migrate.EventProgress)
 		p.start()
 		switch {
-		case round%2 == 0:
+		case round < 6 || round%8 == 0: // at first there is no state, and no user
+			m.await(p, p.born, between(r, 0, 400*time.Millisecond))
+		case round%2 == 1:
 			m.await(p, copied, between(r, 0, most))
-		case round%8 == 1:
-			m.await(p, met, between(r, 0, 1200*time.Millisecond))
-		case round%8 == 3:
+		case round%8 == 2:
 			m.await(p, begun, between(r, 0, 300*time.Millisecond))
 		default:
-			m.await(p, p.born, between(r, 0, 300*time.Millisecond))
+			m.await(p, met, between(r, 0, 1200*time.Millisecond))
 		}
 		grown := m.sim.info.Version == 4 || m.appends() > stored
 		p.kill()

@@ -145,8 +145,8 @@ func (t *telling) Write(p []byte) (int, error) {
 	}
 }
 
-// first gives a channel that is closed with the first event of these kinds.
-// Ask before the process is started.
+// first gives a channel that is closed with the first event of these kinds that
+// comes from now on.
 func (t *telling) first(kinds ...migrate.EventKind) <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
