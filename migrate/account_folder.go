@@ -20,7 +20,7 @@ func (w *accountWork) folder(ctx context.Context, src *imap.Source, dst *imap.Ta
 	}
 	copied, octets := 0, int64(0)
 	for look := 1; look == 1 || look <= looks && job.row.Fault != ""; look++ {
-		tally, err := w.look(ctx, src, dst, job, look > 1)
+		tally, err := w.look(ctx, src, dst, job)
 		if err != nil {
 			return err
 		}
@@ -34,11 +34,9 @@ func (w *accountWork) folder(ctx context.Context, src *imap.Source, dst *imap.Ta
 
 // look goes through one folder once. What doesn't balance stands in its row,
 // which is written only when that is known: a run that is killed before goes
-// through the folder again.
-func (w *accountWork) look(ctx context.Context, src *imap.Source, dst *imap.Target, job *folderJob, relist bool) (imap.Tally, error) {
-	opts := w.copyOptions(job)
-	opts.Relist = relist
-	next, tally, err := imap.CopyMailbox(ctx, src, dst, w.books(job.row.ID), engineState(job.row), opts)
+// through the folder again, as does the next look.
+func (w *accountWork) look(ctx context.Context, src *imap.Source, dst *imap.Target, job *folderJob) (imap.Tally, error) {
+	next, tally, err := imap.CopyMailbox(ctx, src, dst, w.books(job.row.ID), engineState(job.row), w.copyOptions(job))
 	w.result.Copied += tally.Copied
 	w.result.Bytes += tally.Bytes
 	// Not what was refused: some of it is tried, and refused, each time.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"syscall"
 
 	"bmsync/bmapi"
 	"bmsync/imap"
@@ -133,6 +135,17 @@ func atCapacity(e *imap.Error) bool {
 	return slices.ContainsFunc(capacityWords, has) && !slices.ContainsFunc(refusalWords, has)
 }
 
+// brokenOff says of a handshake that it was not certificates that ended it: a
+// port may answer for a server that is down.
+func brokenOff(e *imap.Error) bool {
+	for _, cut := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(e.Err, cut) {
+			return true
+		}
+	}
+	return false
+}
+
 // authCodes are refusals of a login that no other try mends (RFC 5530).
 var authCodes = map[string]bool{"AUTHENTICATIONFAILED": true, "AUTHORIZATIONFAILED": true, "EXPIRED": true, "PRIVACYREQUIRED": true, "CONTACTADMIN": true}
 
@@ -165,6 +178,10 @@ func judgeSession(err error, v *verdict) bool {
 	case imap.KindInterrupted:
 		v.scope, v.reason = interrupted, "interrupted"
 	case imap.KindTLS:
+		if brokenOff(e) {
+			v.scope = again
+			break
+		}
 		v.scope, v.mend = accountHalt, "name the server's certificate authority as ca_file in bmsync.yaml"
 	case imap.KindNo, imap.KindBad:
 		judgeRefusal(e, v)

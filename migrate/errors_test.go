@@ -32,6 +32,7 @@ func TestJudge(t *testing.T) {
 		{"BYE at the greeting: too many", &imap.Error{Kind: imap.KindBye, Text: "Too many connections"}, again},
 		{"BYE for a wrong password", &imap.Error{Kind: imap.KindBye, Code: "AUTHENTICATIONFAILED"}, accountHalt},
 		{"certificate", cmd(imap.KindTLS, "", ""), accountHalt},
+		{"handshake cut", &imap.Error{Kind: imap.KindTLS, Err: io.ErrUnexpectedEOF}, again},
 		{"PREAUTH", cmd(imap.KindPreauth, "", ""), accountHalt},
 		{"nonsense", cmd(imap.KindProtocol, "", ""), accountHalt},
 		{"interrupted", cmd(imap.KindInterrupted, "", ""), interrupted},

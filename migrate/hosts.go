@@ -84,7 +84,7 @@ func unreached(err error) bool {
 		return bmapi.Temporary(c)
 	}
 	e, ok := errors.AsType[*imap.Error](err)
-	return ok && (e.Kind == imap.KindClosed || e.Kind == imap.KindTimeout || e.Kind == imap.KindBye && !authCodes[e.Code]) && !atCapacity(e)
+	return ok && (e.Kind == imap.KindClosed || e.Kind == imap.KindTimeout || e.Kind == imap.KindTLS && brokenOff(e) || e.Kind == imap.KindBye && !authCodes[e.Code]) && !atCapacity(e)
 }
 
 func (r *runner) hostDown(host string, err error) {

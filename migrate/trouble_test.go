@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,8 +93,17 @@ func TestSourceHostDown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var tried atomic.Int32
+	served := make(chan struct{})
+	go func() { // a port that answers, and no server behind it
+		defer close(served)
+		for conn, err := ln.Accept(); err == nil; conn, err = ln.Accept() {
+			tried.Add(1)
+			conn.Close()
+		}
+	}()
+	defer func() { ln.Close(); <-served }()
 	dead.Server.Addr = ln.Addr().String()
-	ln.Close()
 	w.opts.Sources["dead"] = dead
 	w.opts.BackOff = func(int) time.Duration { return 50 * time.Millisecond }
 	w.opts.Limits.Retries = 5
@@ -114,6 +124,9 @@ func TestSourceHostDown(t *testing.T) {
 	// Each for itself would have taken 40 × 5 × 50 ms over 4 workers.
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("took %s", took)
+	}
+	if n := tried.Load(); n > 6+4 { // once too often, and by those who were at it
+		t.Errorf("the dead host was tried %d times", n)
 	}
 	if told != 1 {
 		t.Errorf("told %d times", told)
