@@ -148,6 +148,7 @@ type copier struct {
 	again    []Message // to be tried once more
 	lastTry  bool
 	later    bool            // a refusal is worth another try next time
+	left     bool            // a message stays pending
 	bare     map[uint32]bool // to be sent with system flags only: the target refused others
 	lacking  []FlagChange    // of adopted messages
 	unplaced bool            // a message was stored and the server didn't say where
@@ -351,7 +352,7 @@ func (c *copier) setApart(d *Delta) (alone []Message) {
 		n := c.opts.Unanswered[m.UID]
 		switch {
 		case n >= unansweredLimit:
-			c.later = true
+			c.later, c.left = true, true
 			reason := fmt.Sprintf("the target ended the connection each of the %d times it was sent", unansweredLimit)
 			if n == unansweredLimit { // told once
 				c.tally.Notes = append(c.tally.Notes, fmt.Sprintf("the message with source UID %d is left out for now: %s", m.UID, reason))
@@ -427,6 +428,6 @@ func (c *copier) finish(ctx context.Context, from Status) (FolderState, error) {
 	return FolderState{
 		SrcUIDValidity: from.UIDValidity, SrcUIDNext: from.UIDNext, SrcExists: from.Messages, SrcModSeq: from.HighestModSeq,
 		DstUIDValidity: to.UIDValidity, DstUIDNext: to.UIDNext, DstExists: to.Messages, DstModSeq: to.HighestModSeq,
-		DstMaxUID: c.state.DstMaxUID, Rules: rules, Complete: len(open) == 0 && !c.later,
+		DstMaxUID: c.state.DstMaxUID, Rules: rules, Complete: len(open) == 0 && !c.left,
 	}, nil
 }
