@@ -124,10 +124,6 @@ func (m *mapper) add(f SourceFolder) {
 
 func (n *folderNode) key() string { return strings.Join(n.levels, "\x00") }
 
-func (n *folderNode) has(attr string) bool {
-	return slices.ContainsFunc(n.in.Attrs, func(a string) bool { return strings.EqualFold(a, attr) })
-}
-
 func (n *folderNode) noSelect() bool { return noSelect(n.in.Attrs) }
 
 // noSelect says of LIST's attributes that there is no mailbox to open
