@@ -171,11 +171,15 @@ func (w *accountWork) firstContact(ctx context.Context, dst *imap.Target) error 
 	if err != nil {
 		return err
 	}
+	doubts, err := w.run.store.OpenDoubts(ctx)
+	if err != nil {
+		return err
+	}
 	for _, f := range folders {
 		// Gone through before: what came in since is the user's own mail.
 		w.touched = w.touched || f.DstMaxUID > 0 || f.DstUIDValidity > 0
 	}
-	if w.touched = w.touched || sums[state.Present].Messages > 0 || open[w.row.ID] > 0; w.touched {
+	if w.touched = w.touched || sums[state.Present].Messages > 0 || open[w.row.ID]+doubts[w.row.ID] > 0; w.touched {
 		return nil
 	}
 	have, err := targetFolders(ctx, dst)
