@@ -277,12 +277,15 @@ func (w *writer) outcome(m *spooled) Outcome {
 		Flags: Wanted(m.Flags, w.opts.Rules), SHA1: m.sha1, SHA256: m.sha256, Note: m.note}
 }
 
+// WrappedNote ends the note on a message whose date the source keeps in 32 bits.
+const WrappedNote = ", which 32 bits can't hold"
+
 // usableDate gives the date to append with: INTERNALDATE, or, where the source
 // has none that can be read, the newest Received header's, or Date's.
 func usableDate(m *spooled) (time.Time, string) {
 	if when := m.InternalDate; wrapped(when) {
 		past := when.Add(-(1 << 32) * time.Second)
-		return past, "INTERNALDATE " + when.Format(time.RFC3339) + " taken for " + past.Format(time.RFC3339) + ", which 32 bits can't hold"
+		return past, "INTERNALDATE " + when.Format(time.RFC3339) + " taken for " + past.Format(time.RFC3339) + WrappedNote
 	} else if !when.IsZero() {
 		return when, m.note
 	}

@@ -345,10 +345,13 @@ func (c *Certificate) folder(ctx context.Context, f state.Folder, sums state.Sum
 		if err != nil {
 			return err
 		}
+		if m.State != state.Copied && m.State != state.Present {
+			continue
+		}
 		for _, kind := range noteKinds(m.Note) {
 			c.Notes[kind]++
 		}
-		if m.DstGone && (m.State == state.Copied || m.State == state.Present) {
+		if m.DstGone {
 			c.Gone++
 		}
 	}
@@ -416,8 +419,9 @@ func (c *Certificate) Refusals(ctx context.Context) iter.Seq2[Refusal, error] {
 
 // The kinds of notes: what differs though a message arrived.
 const (
-	NoteDateOfIdentical = "date_of_identical_message" // the target keeps the date of the same octets that came before
+	NoteDateOfIdentical = "date_of_identical_message" // the target dates it otherwise: as the same octets that came before, or as it can
 	NoteDateMissing     = "date_missing_at_source"
+	NoteDateWrapped     = "date_beyond_32_bits" // the source's date was read as one before 1970
 	NoteKeywordsLost    = "keywords_lost"
 	NoteHeaderMunged    = "header_bytes_replaced" // 8-bit octets, by X
 	NoteOther           = "other"
@@ -431,7 +435,8 @@ func noteKinds(note string) []string {
 	var kinds []string
 	for _, k := range []struct{ kind, words string }{
 		{NoteDateOfIdentical, "the target dates it "}, {NoteDateMissing, "the source gives no usable date"},
-		{NoteKeywordsLost, "the target refused its keywords: "}, {NoteKeywordsLost, "flags not kept: "}, {NoteHeaderMunged, imap.MungedNote},
+		{NoteDateWrapped, imap.WrappedNote},
+		{NoteKeywordsLost, "the target refused its flags: "}, {NoteKeywordsLost, "flags not kept: "}, {NoteHeaderMunged, imap.MungedNote},
 	} {
 		if strings.Contains(note, k.words) && !slices.Contains(kinds, k.kind) {
 			kinds = append(kinds, k.kind)

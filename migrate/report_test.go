@@ -40,10 +40,12 @@ func TestCertificateAccountsForEveryMessage(t *testing.T) {
 	m[1].State = state.Present
 	m[2].State, m[2].Reason = state.Excluded, imap.RuleDeleted
 	m[3].State, m[3].By, m[3].Reason, m[3].DstUID = state.Refused, "target", "[TOOBIG] no", 0
+	m[3].Note = "INTERNALDATE 2106-02-06T06:28:16Z taken for 1969-12-31T00:00:00Z, which 32 bits can't hold" // it didn't arrive
+	m[0].Note = m[3].Note
 	m[4].State = state.Vanished
 	m[5].DstGone = true
 	m[6].Note = "the target dates it 2020-01-01T00:00:00Z, as it does an identical message; flags not kept: $x"
-	m[7].Note = "the source gives no usable date; taken from Received; the target refused its keywords: a b"
+	m[7].Note = "the source gives no usable date; taken from Received; the target refused its flags: a b"
 	m[8].Note = imap.MungedNote + " 00"
 	b.must(b.Record(t.Context(), f.ID, m))
 	f.SrcExists = 8
@@ -67,7 +69,7 @@ func TestCertificateAccountsForEveryMessage(t *testing.T) {
 			t.Errorf("%d %s, want %d", n.Messages, n.State, want[n.State])
 		}
 	}
-	notes := map[string]int64{migrate.NoteDateOfIdentical: 1, migrate.NoteKeywordsLost: 2, migrate.NoteDateMissing: 1, migrate.NoteHeaderMunged: 1}
+	notes := map[string]int64{migrate.NoteDateOfIdentical: 1, migrate.NoteKeywordsLost: 2, migrate.NoteDateMissing: 1, migrate.NoteHeaderMunged: 1, migrate.NoteDateWrapped: 1}
 	if !maps.Equal(c.Notes, notes) || c.Gone != 1 {
 		t.Errorf("notes %v, gone %d", c.Notes, c.Gone)
 	}

@@ -125,6 +125,9 @@ func (m *mapping) readConnection(c *Config, into *Connection, host string) {
 		m.add("ca_file", "holds no certificate", "give a PEM file, with -----BEGIN CERTIFICATE-----")
 	}
 	into.InsecureSkipVerify = m.list("insecure_skip_verify")
+	if into.TLS == tlsNone && !slices.Contains(m.known, "url") && (into.CAFile != "" || len(into.InsecureSkipVerify) > 0) {
+		m.add("tls", "none shows no certificate that ca_file or insecure_skip_verify could be about", "use implicit or starttls, or take that key out")
+	}
 	convert(m, "connections", &into.Connections, parseNumber)
 	if into.Connections < 1 || into.Connections > 1000 {
 		m.add("connections", "must be between 1 and 1000", "")

@@ -113,6 +113,8 @@ func TestLoadConfigRefuses(t *testing.T) {
 		{"anchor into itself", "version: 1\nsources: &a\n  old: *a\n", "sources.old.old: unknown key"},
 		{"unknown alias", "version: *x\n", "unknown anchor"},
 		{"implicit on 143", strings.Replace(smallest, "mail.old.example", "'mail.old.example:143'", 1), "bmsync.yaml:2:19: sources.old.imap: port 143 and tls: implicit don't go together"},
+		{"an authority and no TLS", strings.Replace(smallest, "mail.old.example", "'127.0.0.1:1143', tls: none, insecure_skip_verify: 127.0.0.1", 1),
+			"sources.old.tls: none shows no certificate"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := load(t, tt.text, nil, nil)

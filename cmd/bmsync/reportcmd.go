@@ -328,15 +328,17 @@ func verifiedText(w *lines, v *migrate.Verified) {
 func noteText(kind string) string {
 	switch kind {
 	case migrate.NoteDateOfIdentical:
-		return "dated as an identical message that came before"
+		return "dated otherwise by the target (BlueMind 5 as an identical message that came before, Cyrus as it can)"
 	case migrate.NoteDateMissing:
 		return "the source gave no usable date"
+	case migrate.NoteDateWrapped:
+		return "dated before 1970, as the source meant a date after 2100"
 	case migrate.NoteKeywordsLost:
 		return "flags or keywords were not kept"
 	case migrate.NoteHeaderMunged:
 		return "the target replaced 8-bit header bytes by X"
 	}
-	return "see the notes in the state"
+	return "in another form (bmsync where ADDRESS --message-id ID tells of one message)"
 }
 
 func when(t *time.Time, otherwise string) string {
