@@ -69,11 +69,18 @@ func harmlessItem(item string) bool {
 		return true
 	}
 	for _, p := range []string{"BODY.PEEK[", "BINARY.PEEK[", "BINARY.SIZE["} {
-		if strings.HasPrefix(item, p) {
-			return true
+		if section, ok := strings.CutPrefix(item, p); ok {
+			return harmlessSection(section)
 		}
 	}
 	return false
+}
+
+// harmlessSection says whether an item ends where its section does, but for a
+// partial range. A bracket or a quote inside could hide another item.
+func harmlessSection(s string) bool {
+	section, partial, ok := strings.Cut(s, "]")
+	return ok && !strings.ContainsAny(section, `["`) && strings.Trim(partial, "<>.0123456789") == ""
 }
 
 // fetchItems gives the item names of a FETCH, upper-case; what stands in
