@@ -2,9 +2,11 @@ package bmsim
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"bmsync/bmapi/bmsim/internal/directory"
 )
@@ -63,6 +65,11 @@ func (s *Sim) order(body io.Reader) error {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&o); err != nil {
 		return err
+	}
+	for _, f := range o.Faults {
+		if !slices.Contains(faultKinds, f.Kind) {
+			return fmt.Errorf("unknown kind of fault %q", f.Kind)
+		}
 	}
 	if o.Clear {
 		s.faults.Clear()

@@ -25,6 +25,8 @@ const (
 	FailedTask  FaultKind = "failed-task" // a task ends InError, nothing done
 )
 
+var faultKinds = []FaultKind{Unavailable, Failing, Late, Slow, Hook, SlowTask, FailedTask}
+
 // Fault is one thing that goes wrong, on calls that match.
 type Fault struct {
 	Kind   FaultKind     `json:"kind"`

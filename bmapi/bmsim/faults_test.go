@@ -142,6 +142,7 @@ func TestControl(t *testing.T) {
 		{"journal", "GET", "/sim/journal", secret, "", 200},
 		{"no such", "GET", "/sim/none", secret, "", 404},
 		{"unknown order", "POST", "/sim/faults", secret, `{"fault":1}`, 400},
+		{"unknown fault", "POST", "/sim/faults", secret, `{"faults":[{"kind":"none"}]}`, 400},
 		{"unknown IMAP fault", "POST", "/sim/faults", secret, `{"imap":[{"kind":"none"}]}`, 400},
 		{"faults", "POST", "/sim/faults", secret, `{"faults":[{"kind":"unavailable","times":1}],"imap":[{"kind":"lost"}],"messageSizeLimit":77}`, 200},
 	} {
