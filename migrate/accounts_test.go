@@ -103,6 +103,7 @@ func TestReadAccountsHeader(t *testing.T) {
 		{"value in a column without a name", "source;source_login;;address\nold;ada;what;ada@example.org\n", "f:2:9: has a value in a column without a name"},
 		{"unclosed quotation mark", "source;source_login;address\nold;ada;\"ada@example.org\nold;bob;bob@example.org\n", "f:2: has a quoted field that isn't closed properly; the lines up to 3"},
 		{"UTF-8 with damage", "source;source_login;address;note\nold;zoé;zoe@example.org;\xe9é\xc3\xa9\n", "f:2: is UTF-8, but 1 octets in it aren't"},
+		{"no Windows-1252", "source;source_login;address;note\nold;zoe;zoe@example.org;a\x81b\n", "f:2: has an octet that is no character of Windows-1252"},
 		{"marked UTF-8 with damage", "\xef\xbb\xbfsource;source_login;address;note\nold;zoe;zoe@example.org;\xe9\n", "f:2: is UTF-8, but 1 octets in it aren't"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

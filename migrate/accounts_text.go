@@ -69,6 +69,10 @@ func decodeText(data []byte, name string) (string, []Problem) {
 	if err != nil {
 		return "", []Problem{{File: name, Text: "can't be read as Windows-1252", Mend: `save it as "CSV UTF-8"`}}
 	}
+	if i := bytes.IndexRune(out, utf8.RuneError); i >= 0 { // five octets stand for nothing there
+		line := 1 + bytes.Count(out[:i], []byte("\n"))
+		return "", []Problem{{File: name, Line: line, Text: "has an octet that is no character of Windows-1252", Mend: `correct it, or save the file again as "CSV UTF-8"`}}
+	}
 	return string(out), nil
 }
 
