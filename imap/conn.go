@@ -121,10 +121,16 @@ func (c *conn) complete(e *Error) *Error {
 	return &full
 }
 
-// refusal completes an error after which the session goes on.
+// refusal completes an error after which the session goes on. Of a refused
+// login the ALERT before it is the reason; later it may be about anything.
 func (c *conn) refusal(e *Error) error {
 	full := *e
 	full.Session = c.name
+	c.mu.Lock()
+	if c.dialling && full.Alert == "" {
+		full.Alert = c.alert
+	}
+	c.mu.Unlock()
 	return &full
 }
 

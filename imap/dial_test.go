@@ -69,6 +69,9 @@ func TestDialRefusedLoginTellsCodeAndNoSecret(t *testing.T) {
 			base64.StdEncoding.EncodeToString([]byte("\x00user@old.example\x00s3cret")))
 	}))
 	e := wantError(t, err, KindNo)
+	if e.Alert != "attempt with *** logged" {
+		t.Errorf("alert %q", e.Alert)
+	}
 	if e.Code != "AUTHENTICATIONFAILED" || e.Command != "LOGIN" || !strings.Contains(e.Text, `"***" ***`) {
 		t.Errorf("got %+v", e)
 	}
