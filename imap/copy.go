@@ -184,10 +184,14 @@ func (c *copier) run(ctx context.Context) (FolderState, error) {
 		return c.state, err
 	}
 	c.dstValidity, c.nextUID = to.UIDValidity, to.UIDNext
-	if c.tally.Unmoved = c.unmoved(from, to); c.tally.Unmoved {
+	c.ledger = c.books(from.UIDValidity, to.UIDValidity)
+	still, err := c.targetStill(ctx, to)
+	if err != nil {
+		return c.state, err
+	}
+	if c.tally.Unmoved = still && c.unmoved(from); c.tally.Unmoved {
 		return c.state, nil
 	}
-	c.ledger = c.books(from.UIDValidity, to.UIDValidity)
 	if c.state.SrcUIDValidity != 0 && c.state.SrcUIDValidity != from.UIDValidity {
 		// The source numbers its messages anew: those that are on the target
 		// already are known by their content only.
@@ -196,8 +200,10 @@ func (c *copier) run(ctx context.Context) (FolderState, error) {
 	if err := c.settle(ctx); err != nil {
 		return c.state, err
 	}
-	if err := c.lookAtTarget(ctx, to); err != nil {
-		return c.state, err
+	if !still {
+		if err := c.lookAtTarget(ctx); err != nil {
+			return c.state, err
+		}
 	}
 	if err := c.windows(ctx, from); err != nil {
 		return c.state, err
@@ -221,18 +227,13 @@ func (c *copier) sameTime(from, to Status) error {
 	return nil
 }
 
-// unmoved says whether the numbers prove that there is nothing to do. Without
-// HIGHESTMODSEQ flags may have changed unseen, so the source is listed then.
-func (c *copier) unmoved(from, to Status) bool {
+// unmoved says whether the source's numbers prove that there is nothing to do.
+// Without HIGHESTMODSEQ flags may have changed unseen, so it is listed then.
+func (c *copier) unmoved(from Status) bool {
 	s := c.state
 	return s.Complete && !c.opts.Relist && s.Rules == c.rulesKey() &&
 		s.SrcUIDValidity == from.UIDValidity && s.SrcUIDNext == from.UIDNext && s.SrcExists == from.Messages &&
-		from.HighestModSeq != 0 && s.SrcModSeq == from.HighestModSeq && c.targetUnmoved(to)
-}
-
-func (c *copier) targetUnmoved(to Status) bool {
-	s := c.state
-	return s.DstUIDValidity == to.UIDValidity && s.DstUIDNext == to.UIDNext && s.DstExists == to.Messages
+		from.HighestModSeq != 0 && s.SrcModSeq == from.HighestModSeq
 }
 
 func (c *copier) rulesKey() string { return fmt.Sprintf("%+v", c.opts.Rules) }

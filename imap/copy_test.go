@@ -453,6 +453,11 @@ func TestCopyWentBack(t *testing.T) {
 				p.to.Append(imaptest.Message{Body: letter(900+i, "other"), InternalDate: time.Unix(1.2e9, 0)})
 			}
 		}, "target"},
+		{"target restored and filled up to the very UIDs that we wrote", func(p *pair) { p.replaceNewest(15) }, "target"},
+		{"the same, and new mail at the source", func(p *pair) {
+			p.replaceNewest(15)
+			p.fill(1)
+		}, "target"},
 		{"target folder made anew", func(p *pair) { p.to.SetUIDValidity(p.state.DstUIDValidity + 5) }, "target"},
 		{"most messages gone from the target", func(p *pair) {
 			for i, m := range p.to.Messages() {
@@ -484,6 +489,21 @@ func TestCopyWentBack(t *testing.T) {
 				t.Errorf("%d messages were written", p.to.Len()-before)
 			}
 		})
+	}
+}
+
+// replaceNewest puts the target back to before its newest n messages, with its
+// UIDVALIDITY, and lets it take in n others under their UIDs.
+func (p *pair) replaceNewest(n int) {
+	kept := p.from.Len() - n
+	p.dst.User(user).DeleteMailbox("Box")
+	p.to = p.dst.User(user).CreateMailbox("Box", imaptest.MailboxOptions{UIDValidity: p.state.DstUIDValidity})
+	from := p.from
+	p.from = p.to
+	p.fill(kept) // as the source was filled
+	p.from = from
+	for i := range n {
+		p.to.Append(imaptest.Message{Body: letter(900+i, "another"), InternalDate: time.Unix(1.2e9, 0)})
 	}
 }
 

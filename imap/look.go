@@ -5,11 +5,41 @@ import (
 	"fmt"
 )
 
-// lookAtTarget compares what we wrote with what the target shows, where its
-// numbers have moved. A UID of ours with another size or date is not our
-// message: the target was restored and has filled up again.
-func (c *copier) lookAtTarget(ctx context.Context, to Status) error {
-	if c.state.DstMaxUID == 0 || c.targetUnmoved(to) && !c.opts.Relist {
+// targetStill says whether the target shows what it showed last time. Numbers
+// alone don't prove it: a target that was restored may have taken in as many
+// messages as it lost. The copy with the highest UID is then one of those that
+// were replaced; where it isn't there as it was, all copies must be looked at.
+func (c *copier) targetStill(ctx context.Context, to Status) (bool, error) {
+	s := c.state
+	if s.DstMaxUID == 0 {
+		return s.DstUIDValidity == to.UIDValidity && s.DstUIDNext == to.UIDNext && s.DstExists == to.Messages, nil
+	}
+	if c.opts.Relist || s.DstUIDValidity != to.UIDValidity || s.DstUIDNext != to.UIDNext || s.DstExists != to.Messages {
+		return false, nil
+	}
+	newest, err := c.ledger.Claims(ctx, s.DstMaxUID, 1)
+	if err != nil || len(newest) == 0 || newest[0].Gone {
+		return false, err
+	}
+	if err := c.selectTarget(ctx); err != nil {
+		return false, err
+	}
+	there, err := c.listClaimed(ctx, newest)
+	if err != nil {
+		return false, err
+	}
+	m, ok := there[newest[0].DstUID]
+	if m.HasSHA1 && m.SHA1 == newest[0].SHA1 {
+		return ok, nil
+	}
+	return ok && m.Size == newest[0].Size && m.InternalDate.Equal(newest[0].InternalDate), nil
+}
+
+// lookAtTarget compares what we wrote with what the target shows, where it may
+// have moved. A UID of ours with another size or date is not our message: the
+// target was restored and has filled up again.
+func (c *copier) lookAtTarget(ctx context.Context) error {
+	if c.state.DstMaxUID == 0 {
 		return nil
 	}
 	var seen shown
