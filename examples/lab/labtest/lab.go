@@ -121,7 +121,24 @@ func (lab *Lab) AddDovecotUser(t testing.TB, name string) (login, password strin
 	if err != nil {
 		t.Fatal(err)
 	}
+	lab.awaitUser(t, login, password)
 	return login, password
+}
+
+// awaitUser waits until Dovecot knows a new user: it looks at the file once in
+// a second at the most, and somebody else may have made it look just before.
+func (lab *Lab) awaitUser(t testing.TB, login, password string) {
+	t.Helper()
+	var err error
+	for range 5 {
+		var c *client
+		if c, err = dial(t.Context(), Login{Addr: lab.DovecotIMAP, User: login, Secret: password}); err == nil {
+			c.close()
+			return
+		}
+		time.Sleep(time.Second)
+	}
+	t.Fatalf("Dovecot doesn't know %s: %v", login, err)
 }
 
 // home is where Dovecot keeps a user's mail.
