@@ -56,10 +56,11 @@ type sending struct {
 // on BlueMind 5 should not, be selected. The end of ctx, as of any of the
 // Appender's own calls, closes the connection.
 func (t *Target) Appender(ctx context.Context, mailbox string) (*Appender, error) {
-	name := quoteMailbox(t.wire(mailbox))
-	if strings.ContainsAny(name, "\r\n\x00") {
-		return nil, t.c.refusal(&Error{Kind: KindRefused, Command: "APPEND", Text: "a mailbox name with a line end or NUL can't be sent"})
+	wire := t.wire(mailbox)
+	if err := t.unsendable("APPEND", wire); err != nil {
+		return nil, err
 	}
+	name := quoteMailbox(wire)
 	release, err := t.acquire(ctx)
 	if err != nil {
 		return nil, err

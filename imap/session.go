@@ -139,6 +139,9 @@ func (s *Session) selectMailbox(ctx context.Context, wire string, readOnly bool)
 	if readOnly {
 		verb = "EXAMINE"
 	}
+	if err := s.unsendable(verb, wire); err != nil {
+		return Status{}, err
+	}
 	var st Status
 	err := s.withClient(ctx, verb, func() error {
 		// Dovecot tells HIGHESTMODSEQ only to who asks for CONDSTORE.
@@ -161,6 +164,24 @@ func (s *Session) selectMailbox(ctx context.Context, wire string, readOnly bool)
 		return Status{}, s.c.refusal(&Error{Kind: KindNo, Command: verb, Text: "the server gave no usable UIDVALIDITY"})
 	}
 	return st, nil
+}
+
+// unsendable refuses a mailbox name that no quoted string can hold, before a
+// byte has left: a listed literal may hold one.
+func (s *Session) unsendable(verb, wire string) error {
+	if !strings.ContainsAny(wire, "\r\n\x00") {
+		return nil
+	}
+	return s.c.refusal(&Error{Kind: KindRefused, Command: verb, Text: "a mailbox name with a line end or NUL can't be sent"})
+}
+
+// named runs one command of go-imap on a mailbox.
+func (t *Target) named(ctx context.Context, verb, name string, run func(token string) error) error {
+	wire := t.wire(name)
+	if err := t.unsendable(verb, wire); err != nil {
+		return err
+	}
+	return t.withClient(ctx, verb, func() error { return run(tokenFor(wire)) })
 }
 
 // wire gives the name to send for a mailbox: as listed, if its listing was
@@ -201,17 +222,17 @@ func (t *Target) Select(ctx context.Context, name string) (Status, error) {
 
 // Create makes a mailbox. Parents are not made: create them first.
 func (t *Target) Create(ctx context.Context, name string) error {
-	return t.withClient(ctx, "CREATE", func() error { return t.client.Create(tokenFor(t.wire(name)), nil).Wait() })
+	return t.named(ctx, "CREATE", name, func(token string) error { return t.client.Create(token, nil).Wait() })
 }
 
 // Subscribe adds a mailbox to the user's subscriptions.
 func (t *Target) Subscribe(ctx context.Context, name string) error {
-	return t.withClient(ctx, "SUBSCRIBE", func() error { return t.client.Subscribe(tokenFor(t.wire(name))).Wait() })
+	return t.named(ctx, "SUBSCRIBE", name, func(token string) error { return t.client.Subscribe(token).Wait() })
 }
 
 // Delete removes a mailbox: a probe's scratch folder.
 func (t *Target) Delete(ctx context.Context, name string) error {
-	return t.withClient(ctx, "DELETE", func() error { return t.client.Delete(tokenFor(t.wire(name))).Wait() })
+	return t.named(ctx, "DELETE", name, func(token string) error { return t.client.Delete(token).Wait() })
 }
 
 // errNoUIDPlus says that expunging would reach further than asked.

@@ -44,6 +44,9 @@ func decodeText(data []byte, name string) (string, []Problem) {
 	if marked {
 		data = data[3:]
 	}
+	if bytes.IndexByte(data, '\n') < 0 {
+		data = bytes.ReplaceAll(data, []byte("\r"), []byte("\r\n")) // Excel's "CSV (Macintosh)"
+	}
 	if utf8.Valid(data) {
 		return string(data), nil
 	}

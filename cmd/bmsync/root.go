@@ -56,7 +56,7 @@ environment, environment over file. What plan decides is set where plan is run.
 	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "bmsync.yaml", "configuration file")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "write results as JSON, and events as JSON lines to stderr")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "tell more on stderr")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	check, plan, work, verify := newCheckCmd(a), newPlanCmd(a), newRunCmd(a), newVerifyCmd(a)
 	status, report, where, reset := newStatusCmd(a), newReportCmd(a), newWhereCmd(a), newResetCmd(a)
 	settingFlags(check, "policy")
@@ -85,6 +85,9 @@ func group(root *cobra.Command, title string, commands ...*cobra.Command) {
 func knownCommand(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
+	}
+	if err := unbuiltCommand(args[0]); err != nil {
+		return err
 	}
 	var names []string
 	for _, cmd := range root.Commands() {
@@ -125,6 +128,9 @@ func version() string {
 
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
+		if err := unbuiltCommand(cmd.Name() + " " + args[0]); err != nil {
+			return err
+		}
 		return &usageError{fmt.Errorf("%s takes no argument, and got %q; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
 	}
 	return nil
