@@ -48,6 +48,9 @@ type CopyOptions struct {
 	// with the message under way. It is the caller's, who keeps it between
 	// calls for the folder; nil: nothing is known.
 	Unanswered map[uint32]int
+	// Undelivered counts, likewise, the sessions that the source ended before
+	// it had delivered the message; nil: nothing is known.
+	Undelivered map[uint32]int
 
 	// Stop, when closed, ends the copy after what is in flight; the error is
 	// ErrStopped then.
@@ -89,6 +92,9 @@ func (o CopyOptions) withDefaults() CopyOptions {
 	}
 	if o.Unanswered == nil {
 		o.Unanswered = map[uint32]int{}
+	}
+	if o.Undelivered == nil {
+		o.Undelivered = map[uint32]int{}
 	}
 	return o
 }
@@ -341,8 +347,8 @@ func (c *copier) window(ctx context.Context, listed []Message, first, last uint3
 	return c.syncFlags(ctx, changes)
 }
 
-// unansweredLimit is how many sessions may end with a message under way before
-// it is taken for the cause. After the first it is sent alone.
+// unansweredLimit is how many sessions, of either side, may end with a message
+// under way before it is taken for the cause. After the first it is sent alone.
 const unansweredLimit = 4
 
 // setApart takes the messages out of what is to be copied with which sessions
@@ -350,17 +356,21 @@ const unansweredLimit = 4
 // stay pending, so that what follows gets its turn.
 func (c *copier) setApart(d *Delta) (alone []Message) {
 	d.Copy = slices.DeleteFunc(d.Copy, func(m Message) bool {
-		n := c.opts.Unanswered[m.UID]
+		by, did, counts := "target", "was sent", c.opts.Unanswered
+		if counts[m.UID] < c.opts.Undelivered[m.UID] {
+			by, did, counts = "source", "was fetched", c.opts.Undelivered
+		}
+		n := counts[m.UID]
 		switch {
 		case n >= unansweredLimit:
 			c.later, c.left = true, true
-			reason := fmt.Sprintf("the target ended the connection each of the %d times it was sent", unansweredLimit)
+			reason := fmt.Sprintf("the %s ended the connection each of the %d times it %s", by, unansweredLimit, did)
 			if n == unansweredLimit { // told once
 				c.tally.Notes = append(c.tally.Notes, fmt.Sprintf("the message with source UID %d is left out for now: %s", m.UID, reason))
-				c.opts.Unanswered[m.UID]++
+				counts[m.UID]++
 			}
 			d.Settle = append(d.Settle, Outcome{SrcUID: m.UID, Size: m.Size, InternalDate: m.InternalDate, DateText: m.DateText,
-				Flags: Wanted(m.Flags, c.opts.Rules), Fate: Pending, By: "target", Reason: reason})
+				Flags: Wanted(m.Flags, c.opts.Rules), Fate: Pending, By: by, Reason: reason})
 		case n > 0:
 			alone = append(alone, m)
 		}

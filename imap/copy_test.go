@@ -216,7 +216,7 @@ func newPair(t *testing.T, caps ...string) *pair {
 	}
 	p.src, p.from, p.srcAddr = start()
 	p.dst, p.to, p.dstAddr = start(caps...)
-	p.opts = imap.CopyOptions{Source: "Box", Target: "Box", Unanswered: map[uint32]int{}, StandStill: 20 * time.Millisecond, RetryDelays: []time.Duration{time.Millisecond},
+	p.opts = imap.CopyOptions{Source: "Box", Target: "Box", Unanswered: map[uint32]int{}, Undelivered: map[uint32]int{}, StandStill: 20 * time.Millisecond, RetryDelays: []time.Duration{time.Millisecond},
 		Batch: 8}
 	return p
 }

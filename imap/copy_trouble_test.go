@@ -237,6 +237,36 @@ func TestCopyPoison(t *testing.T) {
 	}
 }
 
+// TestCopyUndeliverable: a message in which the source's connection always ends
+// doesn't keep the others from arriving, and stays pending until it comes.
+func TestCopyUndeliverable(t *testing.T) {
+	p := newPair(t)
+	p.fill(5)
+	p.from.Append(imaptest.Message{Body: letter(5, strings.Repeat("long\r\n", 1<<16)), InternalDate: time.Unix(1e9, 0)})
+	p.fill(20)
+	direct := p.srcAddr
+	faults := make([]imaptest.Faults, 9)
+	for i := range faults {
+		faults[i].Down.CutAfter = 1 << 17
+	}
+	proxy, err := imaptest.NewFaultProxy(t.Context(), direct, faults...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { proxy.Close() })
+	p.srcAddr = proxy.Addr()
+	p.until(8)
+	if p.to.Len() != 25 {
+		t.Errorf("%d messages arrived, want all others", p.to.Len())
+	}
+	if row := p.ledger.rows[6]; row.Fate != imap.Pending || row.By != "source" || p.state.Complete {
+		t.Errorf("the ledger says %v by %q: %q; complete: %v", row.Fate, row.By, row.Reason, p.state.Complete)
+	}
+	p.srcAddr, p.opts.Undelivered = direct, map[uint32]int{} // another run
+	p.mustCopy()
+	p.equal()
+}
+
 // TestCopyIntoBusyMailbox: new mail arrives all the time, so that UIDNEXT never
 // stands still, and open intents are settled all the same.
 func TestCopyIntoBusyMailbox(t *testing.T) {

@@ -152,6 +152,7 @@ func (c *copier) fetch(ctx context.Context, list []Message, b *batch) error {
 	got := make(map[uint32]*spooled, len(list))
 	err := c.src.Fetch(ctx, uids, c.spoolInto(byUID, got, b))
 	if err != nil && !refusal(err) {
+		c.undelivered(list, got, err)
 		free(got)
 		return fmt.Errorf("fetch from %q: %w", c.opts.Source, err)
 	}
@@ -167,6 +168,21 @@ func (c *copier) fetch(ctx context.Context, list []Message, b *batch) error {
 		}
 	}
 	return nil
+}
+
+// undelivered counts the message that was due when the source ended the
+// session. It may be why.
+func (c *copier) undelivered(list []Message, got map[uint32]*spooled, err error) {
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != KindBye && e.Kind != KindClosed && e.Kind != KindTimeout {
+		return
+	}
+	for _, m := range list {
+		if got[m.UID] == nil {
+			c.opts.Undelivered[m.UID]++
+			return
+		}
+	}
 }
 
 func free(got map[uint32]*spooled) {

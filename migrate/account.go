@@ -53,6 +53,8 @@ type accountWork struct {
 	// unanswered has, by source folder, the messages with which the target
 	// ended a session.
 	unanswered map[string]map[uint32]int
+	// undelivered has those before which the source ended it.
+	undelivered map[string]map[uint32]int
 }
 
 // account brings one account up to date. It never fails: what became of the

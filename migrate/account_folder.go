@@ -76,7 +76,7 @@ func (w *accountWork) copyOptions(job *folderJob) imap.CopyOptions {
 		Rules: imap.Rules{CopyDeleted: policy.Messages.Deleted == Copy, DropKeywords: policy.Flags.Keywords == DropKeywords,
 			MaxSize: w.entry.Limit, RetryRefused: o.RetryRefused},
 		Batch: o.Limits.BatchMessages, BatchBytes: o.Limits.BatchBytes, Budget: w.run.budget, SpoolDir: o.SpoolDir,
-		Unanswered: w.unansweredIn(job.Source), StandStill: o.Limits.Settle, RetryDelays: o.RetryDelays, Adopt: w.row.Adopt, Stop: o.Stop, Now: o.Now,
+		Unanswered: countsIn(&w.unanswered, job.Source), Undelivered: countsIn(&w.undelivered, job.Source), StandStill: o.Limits.Settle, RetryDelays: o.RetryDelays, Adopt: w.row.Adopt, Stop: o.Stop, Now: o.Now,
 		Progress: func(kind string, n int, octets int64) {
 			switch kind {
 			case "copied":
@@ -88,15 +88,15 @@ func (w *accountWork) copyOptions(job *folderJob) imap.CopyOptions {
 	}
 }
 
-// unansweredIn is one folder's share of unanswered.
-func (w *accountWork) unansweredIn(folder string) map[uint32]int {
-	if w.unanswered == nil {
-		w.unanswered = map[string]map[uint32]int{}
+// countsIn is one folder's share of counts.
+func countsIn(counts *map[string]map[uint32]int, folder string) map[uint32]int {
+	if *counts == nil {
+		*counts = map[string]map[uint32]int{}
 	}
-	if w.unanswered[folder] == nil {
-		w.unanswered[folder] = map[uint32]int{}
+	if (*counts)[folder] == nil {
+		(*counts)[folder] = map[uint32]int{}
 	}
-	return w.unanswered[folder]
+	return (*counts)[folder]
 }
 
 // excluded counts what a folder holds that isn't copied, so that the report
