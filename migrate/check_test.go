@@ -240,10 +240,10 @@ func speaker(t *testing.T, words string) string {
 				return
 			}
 			conn.SetDeadline(time.Now().Add(5 * time.Second))
-			conn.Write([]byte(words))
 			if strings.HasPrefix(words, "HTTP") {
-				conn.Read(make([]byte, 4096)) // closing with a request unread would reset
+				conn.Read(make([]byte, 4096)) // an answer before the request is none
 			}
+			conn.Write([]byte(words))
 			conn.Close()
 		}
 	}()

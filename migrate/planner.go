@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -38,12 +39,14 @@ type PlanResult struct {
 
 // BuildPlan looks at every source account, read-only, decides everything and
 // writes the plan. An account that can't be looked at is planned all the same
-// and listed; its folders are decided when it is run. A plan that was there
-// is replaced, and what changed is told.
+// and listed: as the plan that was there has it, if that was made under the
+// same policy, else its folders are decided when it is run. A plan that was
+// there is replaced, and what changed is told.
 func BuildPlan(ctx context.Context, o PlanOptions) (PlanResult, error) {
 	b := planBuilder{PlanOptions: o, limits: map[string]*semaphore.Weighted{}}
 	b.defaults()
 	old := b.previous()
+	defer old.close()
 	w, err := CreatePlan(o.Path, PlanHeader{Tool: o.Tool, Created: b.Now().UTC().Truncate(time.Second), Policy: o.Policy})
 	if err != nil {
 		return PlanResult{}, err
@@ -95,22 +98,54 @@ func or(n, fallback int) int {
 	return n
 }
 
-// previous reads the decisions of the plan that is there. One that can't be
-// read has nothing to say.
-func (b *planBuilder) previous() map[string]string {
-	old := map[string]string{}
+// formerPlan is the plan that is about to be replaced; its zero value is none.
+type formerPlan struct {
+	plan     *Plan
+	accounts map[string]formerAccount // by key
+}
+
+type formerAccount struct {
+	digest string
+	offset int64
+}
+
+func (f formerPlan) close() {
+	if f.plan != nil {
+		f.plan.Close() // it was only read
+	}
+}
+
+// previous reads the plan that is there. One that can't be read has nothing to
+// say.
+func (b *planBuilder) previous() formerPlan {
 	plan, err := OpenPlan(b.Path)
 	if err != nil {
-		return nil
+		return formerPlan{}
 	}
-	defer plan.Close()
+	f := formerPlan{plan: plan, accounts: map[string]formerAccount{}}
 	for a, err := range plan.heads() {
 		if err != nil {
-			return nil
+			f.close()
+			return formerPlan{}
 		}
-		old[a.Key()] = a.Digest
+		f.accounts[a.Key()] = formerAccount{a.Digest, a.offset}
 	}
-	return old
+	return f
+}
+
+// keep gives an account that can't be looked at now what was decided for it
+// before, so that a source which is down for an hour undoes no plan.
+func (f formerPlan) keep(a *PlanAccount, p Policy) {
+	a.Folders = nil
+	before, ok := f.accounts[a.Key()]
+	if !ok || f.plan.Header.PolicyDigest != p.Digest() {
+		return
+	}
+	was, err := f.plan.at(before.offset)
+	if err != nil || !reflect.DeepEqual(was.Exception, a.Exception) {
+		return
+	}
+	a.Folders, a.Survey = was.Folders, was.Survey
 }
 
 // looked is an account being surveyed; done is closed when it is.
@@ -121,7 +156,7 @@ type looked struct {
 }
 
 // write surveys accounts side by side and writes them in the order of rows.
-func (b *planBuilder) write(ctx context.Context, w *PlanWriter, old map[string]string) (PlanResult, error) {
+func (b *planBuilder) write(ctx context.Context, w *PlanWriter, old formerPlan) (PlanResult, error) {
 	var res PlanResult
 	for _, d := range b.domains() {
 		if err := w.Domain(d); err != nil {
@@ -145,7 +180,8 @@ func (b *planBuilder) write(ctx context.Context, w *PlanWriter, old map[string]s
 				return context.Cause(gctx)
 			}
 			if l.err != nil {
-				l.account.Folders, l.account.Survey.Error = nil, l.err.Error()
+				old.keep(l.account, b.Policy)
+				l.account.Survey.Error = l.err.Error()
 				res.Unsurveyed = append(res.Unsurveyed, &Problem{Field: l.account.SourceLogin, Text: l.err.Error(), Err: l.err})
 			}
 			if err := w.Account(l.account); err != nil {
@@ -240,21 +276,21 @@ func (b *planBuilder) domains() []PlanDomain {
 }
 
 // diff tells how an account changed against the plan that was there.
-func (r *PlanResult) diff(old map[string]string, a *PlanAccount) {
-	if old == nil {
+func (r *PlanResult) diff(old formerPlan, a *PlanAccount) {
+	if old.plan == nil {
 		return
 	}
-	switch before, ok := old[a.Key()]; {
+	switch before, ok := old.accounts[a.Key()]; {
 	case !ok:
 		r.Changes = append(r.Changes, "new: "+a.Address)
-	case before != a.Digest:
+	case before.digest != a.Digest:
 		r.Changes = append(r.Changes, "decided otherwise: "+a.Address)
 	}
 }
 
-func (r *PlanResult) gone(old map[string]string, seen map[string]bool) {
+func (r *PlanResult) gone(old formerPlan, seen map[string]bool) {
 	var gone []string
-	for key := range old {
+	for key := range old.accounts {
 		if !seen[key] {
 			gone = append(gone, "no longer planned: "+key[strings.LastIndexByte(key, 0)+1:])
 		}

@@ -34,3 +34,25 @@ func TestRunRefusedForGood(t *testing.T) {
 	}
 	w.same(w.opts.Target)
 }
+
+// TestPlanKeepsWhatItKnows plans again while the source is down.
+func TestPlanKeepsWhatItKnows(t *testing.T) {
+	w := newWorld(t, bmsim.Config{}, "ada")
+	w.fill(20)
+	w.plan()
+	before := w.opts.Plan.Trailer
+	down := w.opts.Sources["old"]
+	down.Server.Addr = "127.0.0.1:1"
+	opts := migrate.PlanOptions{Path: w.opts.Plan.Path, Rows: w.rows, Sources: map[string]migrate.Source{"old": down}, Policy: w.policy}
+	res, err := migrate.BuildPlan(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(res.Unsurveyed) != 1 || len(res.Changes) != 0 || res.Trailer.Folders != before.Folders || res.Trailer.Messages != before.Messages {
+		t.Errorf("planned while the source was down: %+v", res)
+	}
+	opts.Policy.Folders.Junk = migrate.Copy // what was decided under another policy is no help
+	if res, err = migrate.BuildPlan(t.Context(), opts); err != nil || res.Trailer.Folders != 0 {
+		t.Errorf("planned under another policy while the source was down: %+v, %v", res, err)
+	}
+}
