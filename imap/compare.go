@@ -221,15 +221,20 @@ func ownTrouble(reason string, size int64) bool {
 	return strings.HasPrefix(text, "Rejected") && size != 0
 }
 
-// Wanted are the flags to send for a message: without \Recent, sorted, each
-// once whatever its case, and without keywords where the rules drop them.
+// Wanted are the flags to send for a message: without \Recent and other flags
+// with a backslash that no server lets a client set, sorted, each once whatever
+// its case, and without keywords where the rules drop them.
 func Wanted(flags []string, rules Rules) []string {
-	out := Normalize(flags)
+	out := slices.DeleteFunc(Normalize(flags), foreignFlag)
 	if rules.DropKeywords {
 		out = slices.DeleteFunc(out, func(f string) bool { return !strings.HasPrefix(f, `\`) })
 	}
 	return out
 }
+
+// foreignFlag says of a flag with a backslash that it isn't one of RFC 9051
+// §2.3.2: Cyrus refuses the message for it, BlueMind 5 would keep it as a keyword.
+func foreignFlag(f string) bool { return strings.HasPrefix(f, `\`) && systemFlag(f) == "" }
 
 // Normalize sorts flags, gives system flags their canonical case, drops
 // \Recent and repetitions that differ in case only (RFC 9051 §2.3.2).

@@ -144,7 +144,7 @@ func TestCopyRefusedFlags(t *testing.T) {
 		}
 		return ""
 	}})
-	for i, flags := range [][]string{nil, {`\Seen`, `\Odd`}, {"Excess"}, {"fine"}} {
+	for i, flags := range [][]string{nil, {`\Seen`, `\Odd`, "Kept"}, {"Excess"}, {"fine"}} {
 		p.from.Append(imaptest.Message{Body: letter(i, ""), InternalDate: time.Unix(1e9, 0), Flags: flags})
 	}
 	p.mustCopy()
@@ -158,6 +158,9 @@ func TestCopyRefusedFlags(t *testing.T) {
 	}
 	if note := p.ledger.rows[2].Note; !strings.Contains(note, `\Odd`) {
 		t.Errorf("noted as %q", note)
+	}
+	if got := p.to.Messages(); !slices.ContainsFunc(got, func(m imaptest.Message) bool { return slices.Contains(m.Flags, "Kept") }) {
+		t.Error("a keyword went with a flag that the target doesn't know")
 	}
 	uid := p.from.Messages()[0].UID
 	p.from.SetFlags(uid, `\Seen`, "B\xfcro") // can't be sent

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -119,6 +120,9 @@ func refusedByUs(err error) bool {
 func (w *writer) stored(m *spooled, r Appended) Outcome {
 	o := w.outcome(m)
 	o.Fate, o.DstUID, o.DstUIDValidity = Copied, r.UID, r.UIDValidity
+	if foreign := slices.DeleteFunc(Normalize(m.Flags), func(f string) bool { return !foreignFlag(f) }); len(foreign) > 0 {
+		o.Note = join(o.Note, "flags not kept: "+strings.Join(foreign, " "))
+	}
 	if w.bare[m.UID] {
 		o.Note = join(o.Note, "the target refused its flags: "+strings.Join(lacking(o.Flags, systemFlags(o.Flags)), " "))
 	}
