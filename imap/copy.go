@@ -222,7 +222,7 @@ func (c *copier) sameTime(from, to Status) error {
 	s := c.state
 	switch {
 	case from.UIDValidity == 0 || to.UIDValidity == 0:
-		return fmt.Errorf("folder %q: a server gives no UIDVALIDITY: %w", c.opts.Source, &Error{Kind: KindProtocol})
+		return fmt.Errorf("folder %q: %w", c.opts.Source, ErrNoUIDValidity)
 	case s.SrcUIDValidity == from.UIDValidity && from.UIDNext != 0 && from.UIDNext < s.SrcUIDNext:
 		return &WentBackError{"source", c.opts.Source, fmt.Sprintf("UIDNEXT was %d and is %d", s.SrcUIDNext, from.UIDNext)}
 	case s.DstMaxUID != 0 && s.DstUIDValidity != to.UIDValidity:
@@ -328,8 +328,8 @@ func (c *copier) window(ctx context.Context, listed []Message, first, last uint3
 	if err := c.book(ctx, d); err != nil {
 		return err
 	}
-	if c.opts.Adopt && len(d.Copy) > 0 {
-		if err := c.readyToAdopt(ctx, d.Copy); err != nil {
+	if wanted := slices.Concat(d.Copy, alone); c.opts.Adopt && len(wanted) > 0 {
+		if err := c.readyToAdopt(ctx, wanted); err != nil {
 			return err
 		}
 	}

@@ -364,3 +364,19 @@ func TestCopyStopsAtOnce(t *testing.T) {
 		t.Errorf("took %v", took)
 	}
 }
+
+// TestCopyAdoptsWhatGoesAlone: messages that are sent apart, since a session
+// ended with them, are looked for on the target like all others.
+func TestCopyAdoptsWhatGoesAlone(t *testing.T) {
+	p := newPair(t)
+	p.fill(3)
+	p.mustCopy()
+	p.ledger, p.state, p.opts.Adopt = newLedger(), imap.FolderState{}, true
+	p.opts.Unanswered = map[uint32]int{}
+	for _, m := range p.from.Messages() {
+		p.opts.Unanswered[m.UID] = 1
+	}
+	if tally := p.mustCopy(); tally.Adopted != 3 || tally.Copied != 0 || p.to.Len() != 3 {
+		t.Errorf("%+v; %d messages on the target", tally, p.to.Len())
+	}
+}

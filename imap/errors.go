@@ -55,6 +55,11 @@ type Error struct {
 // administrators: mail must be copied as each user.
 var ErrAdministrator = errors.New("an administrator must not fill mailboxes over IMAP")
 
+// ErrNoUIDValidity says that a server numbers a mailbox's messages and doesn't
+// say for how long the numbers hold (RFC 9051 §2.3.1.1): nothing that is kept of
+// them could be trusted.
+var ErrNoUIDValidity = errors.New("the server gives no usable UIDVALIDITY")
+
 // errBusy is a mistake of our own: a session used by two goroutines, or while
 // its Appender is open.
 var errBusy = errors.New("the session is in use")

@@ -161,7 +161,7 @@ func (s *Session) selectMailbox(ctx context.Context, wire string, readOnly bool)
 		return Status{}, err
 	}
 	if st.UIDValidity == 0 {
-		return Status{}, s.c.refusal(&Error{Kind: KindNo, Command: verb, Text: "the server gave no usable UIDVALIDITY"})
+		return Status{}, s.c.refusal(&Error{Kind: KindRefused, Command: verb, Err: ErrNoUIDValidity})
 	}
 	return st, nil
 }

@@ -155,6 +155,10 @@ func judgeSession(err error, v *verdict) bool {
 		v.scope, v.mend = accountHalt, "give the source's secret as bmsync.yaml or accounts.csv names it"
 		return true
 	}
+	if errors.Is(err, imap.ErrNoUIDValidity) {
+		v.scope, v.mend = accountHalt, "such a folder can't be migrated safely; leave it out by policy.folders.exclude and plan again"
+		return true
+	}
 	if errors.Is(err, imap.ErrAdministrator) {
 		v.scope, v.mend = accountHalt, "mail is copied as each user; name a user's address"
 		return true
