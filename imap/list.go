@@ -261,7 +261,7 @@ func (s *Session) Status(ctx context.Context, name string) (Status, error) {
 		return r.mailboxStatus(wire, &st)
 	}))
 	if err == nil && st.UIDValidity == 0 {
-		err = s.c.refusal(&Error{Kind: KindRefused, Command: "STATUS", Err: ErrNoUIDValidity})
+		err = s.c.refusal(&Error{Kind: KindNo, Command: "STATUS", Text: "the server gave no usable UIDVALIDITY"})
 	}
 	return st, err
 }
