@@ -75,7 +75,11 @@ func judge(err error) verdict {
 
 func judgeState(err error, v *verdict) bool {
 	if _, ok := errors.AsType[*state.FileError](err); ok {
-		v.scope, v.mend = wholeRun, "make the state file writable, then run again"
+		v.scope, v.mend = wholeRun, "make the state file writable, and its disk roomy, then run again"
+		return true
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		v.mend = "make room in the folder for temporary files (TMPDIR names it), then run again"
 		return true
 	}
 	if c, ok := errors.AsType[*state.ConflictError](err); ok {
