@@ -106,11 +106,12 @@ func (m *migration) await(p *process, event <-chan struct{}, then time.Duration)
 }
 
 // enough asserts that so many runs were killed, and that a good part of them
-// was copying: else it says little that nothing was lost.
+// was copying: else it says little that nothing was lost. The few rounds of
+// -short are of the start mostly.
 func (x toll) enough(t *testing.T, rounds int) {
 	t.Helper()
 	t.Logf("%d rounds: %+v", rounds, x)
-	if x.ended > rounds/10 || x.copying < rounds*2/5 {
+	if !testing.Short() && (x.ended > rounds/10 || x.copying < rounds*2/5) {
 		t.Error("too few kills met a run that was copying")
 	}
 }
