@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -323,7 +324,7 @@ func (w *accountWork) sumUp(ctx context.Context) (told string, err error) {
 			continue
 		}
 		if !f.Complete || f.Fault != "" {
-			res.State, res.Reason, res.Mend = AccountPartial, fmt.Sprintf("folder %q: %s", f.Source, or2(f.Fault, "not gone through yet")), "run again"
+			res.State, res.Reason, res.Mend = AccountPartial, fmt.Sprintf("folder %q: %s", f.Source, cmp.Or(f.Fault, "not gone through yet")), "run again"
 		}
 	}
 	if doubts[w.row.ID] > 0 {

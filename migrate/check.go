@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -95,7 +96,7 @@ func Check(ctx context.Context, o CheckOptions) (CheckResult, error) {
 	var random [3]byte
 	rand.Read(random[:]) // never fails
 	c.run = fmt.Sprintf("check-%s-%s", c.Now().UTC().Format("20060102T150405Z"), hex.EncodeToString(random[:]))
-	c.seats = semaphore.NewWeighted(int64(or(c.Target.Connections, 10)))
+	c.seats = semaphore.NewWeighted(int64(cmp.Or(c.Target.Connections, 10)))
 	c.administrators()
 	var g errgroup.Group
 	g.Go(func() error { c.lookAtSources(ctx); return nil })
@@ -108,7 +109,7 @@ func Check(ctx context.Context, o CheckOptions) (CheckResult, error) {
 }
 
 func (o CheckOptions) withDefaults() CheckOptions {
-	o.Workers = or(o.Workers, 8)
+	o.Workers = cmp.Or(o.Workers, 8)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

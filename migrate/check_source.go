@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,7 +119,7 @@ func (c *checkup) lookAtSource(ctx context.Context, name string, logins []source
 	}
 	var r reach
 	var g errgroup.Group
-	g.SetLimit(or(s.Connections, 10))
+	g.SetLimit(cmp.Or(s.Connections, 10))
 	for _, l := range logins {
 		if ctx.Err() != nil {
 			break

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"strings"
 
 	"bmsync/state"
@@ -39,7 +40,7 @@ func decideFolders(mapped []Mapped, plan []PlanFolder, known []state.Folder) []f
 		}
 		job.late = true
 		if job.Rule == "" {
-			job.Target = uniqueName(or2(filled[m.Source], m.Target), func(s string) bool {
+			job.Target = uniqueName(cmp.Or(filled[m.Source], m.Target), func(s string) bool {
 				other, ok := taken[foldName(s)]
 				return ok && other != m.Source
 			})

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func (r *runner) dryAccounts(ctx context.Context) (RunResult, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			res.add(one)
-			r.event(Event{Kind: EventWould, Account: a.Address, Text: or2(one.Would, "do nothing"), Reason: one.Reason, Messages: one.Copied, Bytes: one.Bytes})
+			r.event(Event{Kind: EventWould, Account: a.Address, Text: cmp.Or(one.Would, "do nothing"), Reason: one.Reason, Messages: one.Copied, Bytes: one.Bytes})
 			return nil
 		})
 	}

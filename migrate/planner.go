@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -87,15 +88,8 @@ func (b *planBuilder) defaults() {
 		b.Events = func(Event) {}
 	}
 	for name, s := range b.Sources {
-		b.limits[name] = semaphore.NewWeighted(int64(max(1, or(s.Connections, 10))))
+		b.limits[name] = semaphore.NewWeighted(int64(max(1, cmp.Or(s.Connections, 10))))
 	}
-}
-
-func or(n, fallback int) int {
-	if n == 0 {
-		return fallback
-	}
-	return n
 }
 
 // formerPlan is the plan that is about to be replaced; its zero value is none.

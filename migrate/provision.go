@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -187,7 +188,7 @@ func (v *provisioner) create(ctx context.Context, d *bmapi.Domain, a *PlanAccoun
 		u.Emails = append(u.Emails, bmapi.Email{Address: v.p.target.Address(alias)})
 	}
 	if u.FamilyNames == "" {
-		u.FamilyNames = or2(a.DisplayName, login)
+		u.FamilyNames = cmp.Or(a.DisplayName, login)
 		u.GivenNames = ""
 	}
 	if v.plan.Header.Policy.Users.Password == GeneratedPassword {
@@ -209,13 +210,6 @@ func (v *provisioner) create(ctx context.Context, d *bmapi.Domain, a *PlanAccoun
 		return err
 	}
 	return v.p.admin.AddToGroup(ctx, d.UID, bmapi.UsersGroup, uid)
-}
-
-func or2(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a
 }
 
 // folders waits for the default folders, which BlueMind makes with the user;

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -116,8 +117,8 @@ func StatePath(dir, target string) string { return filepath.Join(dir, target+".d
 
 func (o RunOptions) withDefaults() RunOptions {
 	d := DefaultLimits()
-	o.Limits.Accounts = or(o.Limits.Accounts, d.Accounts)
-	o.Limits.Retries = or(o.Limits.Retries, d.Retries)
+	o.Limits.Accounts = cmp.Or(o.Limits.Accounts, d.Accounts)
+	o.Limits.Retries = cmp.Or(o.Limits.Retries, d.Retries)
 	if o.Limits.Memory == 0 {
 		o.Limits.Memory = d.Memory
 	}
@@ -217,9 +218,9 @@ func (r *runner) openState(ctx context.Context, policyDigest, planSHA256 string)
 func (r *runner) seatsOf() {
 	r.source = map[string]*semaphore.Weighted{}
 	for name, s := range r.opts.Sources {
-		r.source[name] = semaphore.NewWeighted(int64(or(s.Connections, 10)))
+		r.source[name] = semaphore.NewWeighted(int64(cmp.Or(s.Connections, 10)))
 	}
-	r.target = semaphore.NewWeighted(int64(or(r.opts.Target.Connections, 10)))
+	r.target = semaphore.NewWeighted(int64(cmp.Or(r.opts.Target.Connections, 10)))
 }
 
 // seats waits for a session's place at both servers, always in one order.

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -165,7 +166,7 @@ func (r *VerifyResult) add(p Proof) {
 func (r *runner) prove(ctx context.Context, row state.Account, o VerifyOptions) (Proof, error) {
 	v := &prover{run: r, row: row, opts: o, proof: Proof{Address: row.Address}}
 	if row.State != AccountComplete {
-		v.proof.find("the account is %s: %s", row.State, or2(row.Reason, "not run to its end"))
+		v.proof.find("the account is %s: %s", row.State, cmp.Or(row.Reason, "not run to its end"))
 	}
 	if err := v.sides(ctx); err != nil {
 		verdict := judge(err)

@@ -201,7 +201,7 @@ func literalSize(line []byte) (int, bool) {
 }
 
 func (c *client) close() {
-	_ = c.command(nil, "LOGOUT")
+	_ = c.command(nil, "LOGOUT") // a courtesy: the connection is closed next
 	c.conn.Close()
 }
 

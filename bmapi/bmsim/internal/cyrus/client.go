@@ -183,7 +183,7 @@ func (c *client) response() ([]byte, error) {
 
 func (c *client) close() {
 	if !c.broken {
-		_ = c.do(context.Background(), nil, "LOGOUT")
+		_ = c.do(context.Background(), nil, "LOGOUT") // a courtesy: the connection is closed next
 	}
 	c.conn.Close()
 }

@@ -121,13 +121,13 @@ func backendLine(r *bufio.Reader) (string, error) {
 // unreachable is what a client hears when the backend does not take it.
 func (s *session) unreachable(e *entry, err error) error {
 	s.journal(Event{Kind: Unreachable, Address: e.address, Login: e.Login, Backend: e.Backend, Err: err})
-	_ = s.say("* BAD internal server error")
+	_ = s.say("* BAD internal server error") // the client may have gone first
 	return err
 }
 
 func closeWrite(c net.Conn) {
 	if half, ok := c.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
+		_ = half.CloseWrite() // fails only where the connection is gone
 	}
 }
 

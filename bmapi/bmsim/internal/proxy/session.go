@@ -89,7 +89,7 @@ func (s *session) entrance(ctx context.Context) (*entry, error) {
 	case errors.Is(err, errSyntax):
 		return nil, s.invalid(cmd.tag)
 	case errors.Is(err, errTooLong):
-		_ = s.invalid(cmd.tag)
+		_ = s.invalid(cmd.tag) // the connection ends anyway
 		return nil, err
 	case errors.Is(err, io.EOF):
 		return nil, errLeave
