@@ -24,6 +24,10 @@ type entry struct {
 	Version int
 	Limit   int64 // largest message, octets; 0: not known
 	Quota   int64 // KiB; 0: none
+
+	Share  bool   // a shared mailbox: nobody logs in as it
+	Writer *entry // of a share: the user whose key fills it, with Write on it; nil in a dry run that would create him
+	Label  string // of a share: what address books show
 }
 
 // provisioner makes sure of objects before mail: domain, entry, mailbox,
