@@ -43,14 +43,16 @@ const EventChecked EventKind = "account.checked"
 // CheckResult is what was found, in the order in which things depend on each
 // other: the target as a whole, domains, accounts, sources.
 type CheckResult struct {
-	Target   string    `json:"target"`
-	URL      string    `json:"url"`
-	Version  string    `json:"version,omitempty"` // release name
-	Accounts int       `json:"accounts"`
-	Probed   bool      `json:"probed"`
-	Blockers int       `json:"blockers"` // findings, not accounts
-	Warnings int       `json:"warnings"`
-	Findings []Finding `json:"findings"`
+	Target     string       `json:"target"`
+	URL        string       `json:"url"`
+	Version    string       `json:"version,omitempty"` // release name
+	Accounts   int          `json:"accounts"`
+	Probed     bool         `json:"probed"`
+	Blockers   int          `json:"blockers"`   // findings, not accounts
+	Unanswered int          `json:"unanswered"` // rules that a person has to answer
+	Warnings   int          `json:"warnings"`
+	Findings   []Finding    `json:"findings"`
+	Rules      []RuleResult `json:"rules"` // every rule of the table, in its order
 }
 
 // checkup is one call of Check.
@@ -213,10 +215,13 @@ func (c *checkup) member(row int, note string) member {
 
 func (c *checkup) result() CheckResult {
 	res := CheckResult{Target: c.Target.Name, URL: c.Target.URL, Version: c.version, Accounts: len(c.Rows), Probed: c.Probe, Findings: c.found.list()}
+	res.Rules = outcomes(res.Findings)
 	for _, f := range res.Findings {
 		switch f.Severity {
 		case Blocker:
 			res.Blockers++
+		case Unanswered:
+			res.Unanswered++
 		case Warning:
 			res.Warnings++
 		}

@@ -17,16 +17,28 @@ const (
 	Warning Severity = "warning"
 	Blocker Severity = "blocker"
 	Skipped Severity = "skipped" // not looked at; Text says why
+
+	Unanswered Severity = "unanswered" // a person has not said yet whether it holds
+	Moot       Severity = "moot"       // doesn't concern this migration; Text says why
 )
+
+// rank orders severities, the worst first.
+func (s Severity) rank() int {
+	return slices.Index([]Severity{Blocker, Unanswered, Warning, Skipped, Ok, Moot}, s)
+}
 
 // Finding is one thing that Check has to say, about the whole or about the
 // accounts that it holds for.
 type Finding struct {
+	ID       string   `json:"id"`             // of the rule in Rules
 	Rule     int      `json:"rule,omitempty"` // number in the preflight table; 0: not in it
 	Name     string   `json:"name"`
+	Phase    Phase    `json:"phase"`
+	How      How      `json:"how"`
 	Severity Severity `json:"severity"`
 	Text     string   `json:"text"`
 	Mend     string   `json:"mend,omitempty"`
+	Command  string   `json:"command,omitempty"`  // the mend, where it can be typed as it stands
 	Count    int      `json:"count,omitempty"`    // accounts that it holds for
 	Accounts []string `json:"accounts,omitempty"` // the first 20 of them, in the order of accounts.csv; none where all is well
 	Notes    []string `json:"notes,omitempty"`    // what there is to say of each of Accounts; "" for nothing
@@ -34,42 +46,6 @@ type Finding struct {
 
 // shownAccounts bounds the accounts that a finding names.
 const shownAccounts = 20
-
-// checkRule is a rule that can be looked at, in the order of the result.
-type checkRule int
-
-const (
-	checkAPI checkRule = iota
-	checkCertificate
-	checkVersion
-	checkRunning
-	checkAdmin
-	checkState
-	checkPlan
-	checkNames
-	checkDomain
-	checkMailbox
-	checkRouting
-	checkUsable
-	checkQuota
-	checkSize
-	checkBlank
-	checkSource
-)
-
-// table gives each rule its number in the preflight table, 0 for none, and
-// its name.
-func (r checkRule) table() (number int, name string) {
-	rules := [...]struct {
-		number int
-		name   string
-	}{
-		{0, "target"}, {0, "certificate"}, {1, "version"}, {25, "running"}, {0, "administrator"}, {0, "state"}, {0, "plan"},
-		{4, "addresses"}, {5, "domain"}, {6, "mailbox"}, {8, "routing"}, {9, "usable"}, {10, "quota"}, {11, "message size"},
-		{12, "blank target"}, {0, "source login"},
-	}
-	return rules[r].number, rules[r].name
-}
 
 // member is an account that a finding holds for.
 type member struct {
@@ -87,6 +63,7 @@ type findingKey struct {
 
 type group struct {
 	mend    string
+	command string
 	count   int
 	members []member // the first by row
 	weight  int64
@@ -150,16 +127,18 @@ func (f *findings) list() []Finding {
 	for key := range f.groups {
 		keys = append(keys, key)
 	}
-	order := []Severity{Blocker, Warning, Skipped, Ok}
 	slices.SortFunc(keys, func(a, b findingKey) int {
-		return cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(slices.Index(order, a.severity), slices.Index(order, b.severity)),
+		_, i := a.rule.table()
+		_, j := b.rule.table()
+		return cmp.Or(cmp.Compare(i, j), cmp.Compare(a.severity.rank(), b.severity.rank()),
 			cmp.Compare(f.groups[b].count, f.groups[a].count), strings.Compare(a.text, b.text))
 	})
 	out := make([]Finding, 0, len(keys))
 	for _, key := range keys {
 		g := f.groups[key]
-		one := Finding{Severity: key.severity, Text: key.text, Mend: g.mend, Count: g.count}
-		one.Rule, one.Name = key.rule.table()
+		r, _ := key.rule.table()
+		one := Finding{ID: r.ID, Rule: r.Number, Name: r.Name, Phase: r.Phase, How: r.How,
+			Severity: key.severity, Text: key.text, Mend: g.mend, Command: g.command, Count: g.count}
 		noted := false
 		for _, m := range g.members {
 			one.Accounts = append(one.Accounts, m.address)
@@ -172,4 +151,36 @@ func (f *findings) list() []Finding {
 		out = append(out, one)
 	}
 	return out
+}
+
+// outcomes gives every rule of the table its result, by the worst of its
+// findings. Of a rule that has none the caller has to say why.
+func outcomes(list []Finding) []RuleResult {
+	out := make([]RuleResult, 0, len(ruleTable))
+	for _, r := range ruleTable {
+		res := RuleResult{Rule: r, Outcome: Skipped, Text: "nothing was found out"}
+		first := true
+		for _, f := range list { // of a rule the worst come first
+			if f.ID != r.ID {
+				continue
+			}
+			if first {
+				res.Outcome, res.Text, first = f.Severity, f.Text, false
+			}
+			if f.Severity != Ok && f.Severity != Moot {
+				res.Count += f.Count
+			}
+		}
+		out = append(out, res)
+	}
+	return out
+}
+
+// command gives a finding its mend as something that can be typed as it stands.
+func (f *findings) command(r checkRule, s Severity, text, command string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if g := f.groups[findingKey{r, s, text}]; g != nil {
+		g.command = command
+	}
 }

@@ -23,10 +23,17 @@ func TestFindingsNameTheFirstAccounts(t *testing.T) {
 	}
 }
 
-func TestEveryCheckRuleHasAName(t *testing.T) {
-	for r := checkAPI; r <= checkSource; r++ {
-		if _, name := r.table(); name == "" {
-			t.Errorf("rule %d has no name", r)
+func TestRulesAreWhole(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range Rules() {
+		if r.ID == "" || seen[r.ID] || r.Name == "" || r.Asks == "" || r.Phase == "" || r.How == "" {
+			t.Errorf("%+v", r)
+		}
+		seen[r.ID] = true
+	}
+	for n := 1; n <= 32; n++ {
+		if !slices.ContainsFunc(Rules(), func(r Rule) bool { return r.Number == n }) {
+			t.Errorf("rule %d of the preflight table is not there", n)
 		}
 	}
 }
