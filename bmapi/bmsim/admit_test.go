@@ -88,7 +88,7 @@ func TestKeyCacheOfVersion4(t *testing.T) {
 		want bool
 	}{"ten minutes": {0, true}, "switched off": {-1, false}, "over": {time.Nanosecond, false}} {
 		t.Run(name, func(t *testing.T) {
-			cfg := bmsim.Version4(config())
+			cfg := version4()
 			cfg.KeyCache = tc.life
 			sim := start(t, cfg)
 			ada := admin(t, sim).su("ada@example.org")

@@ -9,7 +9,7 @@ import (
 // free loopback ports, with no domain.
 type Config struct {
 	Version int          // 4 or 5; 0: 5
-	Cyrus   *CyrusConfig // needed by version 4
+	Cyrus   *CyrusConfig // keeps version 4's mail; nil: REST alone, and no IMAP behind the proxy
 
 	Dir           string // keeps all; "": in memory
 	AdminPassword string // of admin0; "": the one kept, at first "admin", as after an installation
@@ -32,8 +32,6 @@ type Config struct {
 	QuotaMemory      time.Duration // how long a raised quota stays unnoticed; 0: 2 minutes; negative: not at all
 	Now              func() time.Time
 	Logger           *slog.Logger // nil: nowhere
-
-	back backend // tests put another one behind a version
 }
 
 // Domain is a domain to make at the start, with all that mail needs, unless it

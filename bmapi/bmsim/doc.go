@@ -1,6 +1,7 @@
 // Package bmsim is an embedded BlueMind: the REST core, the mail proxy with TLS
 // in front, and behind it version 5's own IMAP endpoint or, for version 4, a
-// real Cyrus. It serves tests, "bmsync sim" and "bmsync demo".
+// real Cyrus. Without one, version 4 has REST alone. It serves tests, "bmsync
+// sim" and "bmsync demo".
 //
 // [Start] makes a [Sim]. With a folder, everything is kept there and written
 // before it is answered, so that a simulator that was killed goes on with the

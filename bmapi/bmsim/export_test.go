@@ -7,13 +7,6 @@ import (
 	"bmsync/bmapi/bmsim/internal/mail"
 )
 
-// Version4 is a configuration of version 4 whose mail is kept as in version 5:
-// for what REST and the directory do differently.
-func Version4(cfg Config) Config {
-	cfg.Version, cfg.back = 4, &core{}
-	return cfg
-}
-
 // Deliver puts a message into a folder.
 func (s *Sim) Deliver(ctx context.Context, folderUID, message string, date time.Time, flags ...string) error {
 	store := s.boxes.(*mail.Store)

@@ -73,7 +73,7 @@ type activeFault struct {
 // Faults are switched while the simulator runs.
 type Faults struct {
 	now  func() time.Time
-	imap *endpoint.Faults // nil: a real Cyrus is there
+	imap *endpoint.Faults // nil: version 4
 
 	mu   sync.Mutex
 	list []*activeFault
@@ -96,7 +96,7 @@ func (f *Faults) Add(faults ...Fault) {
 // be.
 func (f *Faults) AddIMAP(faults ...IMAPFault) error {
 	if f.imap == nil {
-		return errors.New("version 4 has a real Cyrus: its IMAP side has no faults to set")
+		return errors.New("only version 5's IMAP endpoint has faults to set")
 	}
 	return f.imap.Add(faults...)
 }

@@ -252,7 +252,7 @@ func TestMailboxes(t *testing.T) {
 }
 
 func TestVersion4(t *testing.T) {
-	sim := start(t, bmsim.Version4(config()))
+	sim := start(t, version4())
 	adm := admin(t, sim)
 	inbox, _ := fill(t, sim, adm)
 	items := "/mail_items/" + inbox.UID + "/"
@@ -300,7 +300,7 @@ func TestVersion4(t *testing.T) {
 }
 
 func TestReplicationLag(t *testing.T) {
-	cfg := bmsim.Version4(config())
+	cfg := version4()
 	cfg.ReplicationLag = 300 * time.Millisecond
 	sim := start(t, cfg)
 	adm := admin(t, sim)

@@ -38,6 +38,13 @@ func config() bmsim.Config {
 	return bmsim.Config{AdminPassword: secret, Domains: []bmsim.Domain{example()}, RefusalDelay: -1}
 }
 
+// version4 is the same in BlueMind 4, without a Cyrus.
+func version4() bmsim.Config {
+	cfg := config()
+	cfg.Version = 4
+	return cfg
+}
+
 func start(t *testing.T, cfg bmsim.Config) *bmsim.Sim {
 	t.Helper()
 	sim, err := bmsim.Start(t.Context(), cfg)

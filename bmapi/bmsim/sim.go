@@ -49,10 +49,11 @@ type Sim struct {
 	sizeLimit atomic.Int64
 }
 
-// backend is what keeps the mail: version 5's store and endpoint, or Cyrus.
+// backend is what keeps the mail: version 5's store and endpoint, Cyrus, or a
+// store that nobody reads over IMAP.
 type backend interface {
 	// start makes view and boxes and serves until the context ends; addr is where
-	// the proxy finds it.
+	// the proxy finds it, "" nowhere.
 	start(ctx context.Context, s *Sim) (addr string, err error)
 	// granted is told when the rights on a box have changed.
 	granted(ctx context.Context, s *Sim, e *directory.Entry, before []directory.ACE) error
@@ -143,12 +144,10 @@ func (s *Sim) open() error {
 		s.cached.life = s.cfg.KeyCache
 	}
 	switch {
-	case s.cfg.back != nil:
-		s.back = s.cfg.back
 	case s.cfg.Version >= 5:
 		s.back = &core{dir: sub("mail")}
 	case s.cfg.Cyrus == nil:
-		return errors.New("version 4 needs a Cyrus")
+		s.back = &shelf{dir: sub("mail"), before47: before47(s.cfg.ReleaseName)}
 	default:
 		s.back = &behind{cfg: *s.cfg.Cyrus}
 	}

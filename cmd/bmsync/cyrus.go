@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 
@@ -11,9 +10,6 @@ import (
 
 // cyrusOf reads what examples/lab/up wrote of the Cyrus it started.
 func cyrusOf(path string) (*bmsim.CyrusConfig, error) {
-	if path == "" {
-		return nil, &usageError{errors.New("BlueMind 4 keeps mail in a Cyrus: --cyrus LAB.JSON, as examples/lab/up writes it")}
-	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, &usageError{err}

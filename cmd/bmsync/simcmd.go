@@ -38,8 +38,9 @@ func newSimCmd(a *app) *cobra.Command {
 		Long: `sim serves an embedded BlueMind: the REST interface, the mail proxy in front and,
 for version 5, BlueMind's own IMAP endpoint. With --dir its store is kept, and
 served again next time on the same ports. It takes connections from this machine
-only. With --bluemind 4 a real Cyrus keeps the mail: --cyrus names the lab.json
-that examples/lab/up wrote.
+only. With --bluemind 4 and --cyrus a real Cyrus keeps the mail: --cyrus names
+the lab.json that examples/lab/up wrote. Without it version 4 has no IMAP: objects
+and keys can be rehearsed on it, mail can't.
 
 Its last lines are a target for bmsync.yaml.`,
 		Args: noArgs,
@@ -87,7 +88,10 @@ func (s simFlags) config(ctx context.Context) (bmsim.Config, error) {
 			return c, &usageError{err}
 		}
 	}
-	if s.version == 4 {
+	if s.cyrusLab != "" {
+		if s.version != 4 {
+			return c, &usageError{errors.New("--cyrus is for --bluemind 4")}
+		}
 		if c.Cyrus, err = cyrusOf(s.cyrusLab); err != nil {
 			return c, err
 		}
@@ -121,7 +125,7 @@ func (a *app) sim(ctx context.Context, s simFlags) error {
 	if err := keepPorts(s.dir, sim); err != nil {
 		return errors.Join(err, sim.Close())
 	}
-	info := simInfo{Version: s.version, URL: sim.URL(), IMAP: sim.IMAPAddr(), IMAPS: sim.IMAPSAddr(), CAFile: absolute(sim.CAFile()), Dir: s.dir, SecretFile: absolute(s.adminFile)}
+	info := simInfo{Version: s.version, URL: sim.URL(), IMAP: sim.IMAPAddr(), IMAPS: sim.IMAPSAddr(), CAFile: absolute(sim.CAFile()), Dir: s.dir, SecretFile: absolute(s.adminFile), NoIMAP: c.Version == 4 && c.Cyrus == nil}
 	if err := a.result(info, info.text); err != nil {
 		sim.Close()
 		return err
@@ -143,6 +147,7 @@ type simInfo struct {
 	Dir     string `json:"dir,omitempty"`
 
 	SecretFile string `json:"secret_file,omitempty"` // of the administrator
+	NoIMAP     bool   `json:"no_imap,omitempty"`     // version 4 without a Cyrus
 }
 
 // absolute is a path that holds in any folder.
@@ -164,6 +169,9 @@ func (i simInfo) text(w io.Writer) error {
 	secret := "secret_file: " + strconv.Quote(i.SecretFile)
 	if i.SecretFile == "" {
 		secret = "secret_env: SIM_ADMIN   # export SIM_ADMIN=admin, unless it was begun with another password"
+	}
+	if i.NoIMAP {
+		kept += ". Without a Cyrus it has no IMAP"
 	}
 	_, err := fmt.Fprintf(w, `An embedded BlueMind %d is served, %s. Ctrl-C ends it.
 STARTTLS is on %s. As a target in bmsync.yaml:

@@ -14,6 +14,10 @@ func DefaultFolders(b Box) []string {
 	return []string{"INBOX", "Sent", "Trash", "Drafts", "Junk", "Outbox", "Templates"}
 }
 
+func since47(b Box, fullName string) bool {
+	return fullName == "Templates" || b.Shared() && fullName == b.Name+"/Trash"
+}
+
 // FolderUID is the uid a folder gets when it is created under that name.
 func FolderUID(b Box, fullName string) string {
 	sum := sha256.Sum256([]byte(b.key() + "#" + fullName))

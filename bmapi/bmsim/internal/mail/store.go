@@ -31,6 +31,9 @@ type Options struct {
 	// Sync makes each change reach the disk before it is answered. Without it
 	// a change survives the end of the process, not that of the machine.
 	Sync bool
+	// Before47 leaves out the default folders that came with BlueMind 4.7:
+	// Templates, and a mailshare's Trash.
+	Before47 bool
 }
 
 func (o Options) withDefaults() Options {
@@ -307,7 +310,7 @@ func (s *Store) Create(_ context.Context, which Box) error {
 	}
 	b = s.boxes[which.key()]
 	for _, name := range DefaultFolders(which) {
-		if b.byName(name) != nil {
+		if b.byName(name) != nil || s.opts.Before47 && since47(which, name) {
 			continue
 		}
 		if _, err := s.createFolder(b, name); err != nil {
