@@ -36,19 +36,20 @@ type Account struct {
 	VerifiedPolicy    string
 	VerifiedResult    string
 	Told              string // digest over the refusals that a run has told of
+	Writer            string // of a share: the address of the user whose key fills it
 	Adopt             bool   // the target held mail when we first came: look for each message's content there before it is copied
 }
 
 const accountColumns = `id, source, source_login, source_folder, address, kind, wave, account_digest, policy_digest,
 	domain_uid, entry_uid, phase, state, reason, mend, created, source_fingerprint, started_at, ended_at,
-	verified_at, verified_policy, verified_result, told, adopt`
+	verified_at, verified_policy, verified_result, told, adopt, writer`
 
 func scanAccount(scan func(...any) error) (Account, error) {
 	var a Account
 	var started, ended, verified int64
 	err := scan(&a.ID, &a.Source, &a.SourceLogin, &a.SourceFolder, &a.Address, &a.Kind, &a.Wave, &a.AccountDigest,
 		&a.PolicyDigest, &a.DomainUID, &a.EntryUID, &a.Phase, &a.State, &a.Reason, &a.Mend, &a.Created,
-		&a.SourceFingerprint, &started, &ended, &verified, &a.VerifiedPolicy, &a.VerifiedResult, &a.Told, &a.Adopt)
+		&a.SourceFingerprint, &started, &ended, &verified, &a.VerifiedPolicy, &a.VerifiedResult, &a.Told, &a.Adopt, &a.Writer)
 	a.StartedAt, a.EndedAt, a.VerifiedAt = unstamp(started), unstamp(ended), unstamp(verified)
 	return a, err
 }
@@ -97,9 +98,9 @@ func (s *Store) FindAccount(ctx context.Context, a Account) (Account, error) {
 func (s *Store) UpdateAccount(ctx context.Context, a Account) error {
 	return s.exec(ctx, "update account "+a.Address, `UPDATE accounts SET wave = ?, account_digest = ?, policy_digest = ?,
 		domain_uid = ?, entry_uid = ?, phase = ?, state = ?, reason = ?, mend = ?, created = ?, source_fingerprint = ?,
-		started_at = ?, ended_at = ?, verified_at = ?, verified_policy = ?, verified_result = ?, told = ?, adopt = ? WHERE id = ?`,
+		started_at = ?, ended_at = ?, verified_at = ?, verified_policy = ?, verified_result = ?, told = ?, adopt = ?, writer = ? WHERE id = ?`,
 		a.Wave, a.AccountDigest, a.PolicyDigest, a.DomainUID, a.EntryUID, a.Phase, a.State, a.Reason, a.Mend, a.Created,
-		a.SourceFingerprint, stamp(a.StartedAt), stamp(a.EndedAt), stamp(a.VerifiedAt), a.VerifiedPolicy, a.VerifiedResult, a.Told, a.Adopt, a.ID)
+		a.SourceFingerprint, stamp(a.StartedAt), stamp(a.EndedAt), stamp(a.VerifiedAt), a.VerifiedPolicy, a.VerifiedResult, a.Told, a.Adopt, a.Writer, a.ID)
 }
 
 // Accounts yields all accounts by address. An error is the last it yields.

@@ -73,7 +73,7 @@ func TestUpdateAccount(t *testing.T) {
 	a = Account{ID: a.ID, Source: a.Source, SourceLogin: a.SourceLogin, SourceFolder: a.SourceFolder, Address: a.Address, Kind: a.Kind,
 		Wave: "w", AccountDigest: "ad", PolicyDigest: "pd", DomainUID: "x.test", EntryUID: "uid-1", Phase: "live", State: "partial",
 		Reason: "quota", Mend: "raise it", Created: true, SourceFingerprint: "fp", StartedAt: at, EndedAt: at.Add(time.Hour),
-		VerifiedAt: at.Add(2 * time.Hour), VerifiedPolicy: "pd", VerifiedResult: "ok", Told: "td", Adopt: true}
+		VerifiedAt: at.Add(2 * time.Hour), VerifiedPolicy: "pd", VerifiedResult: "ok", Told: "td", Adopt: true, Writer: "wanda@x.test"}
 	v := reflect.ValueOf(a)
 	for i := range v.NumField() {
 		if v.Field(i).IsZero() {

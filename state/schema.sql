@@ -53,6 +53,7 @@ CREATE TABLE accounts (
 	verified_result    TEXT    NOT NULL DEFAULT '',
 	told               TEXT    NOT NULL DEFAULT '',
 	adopt              INTEGER NOT NULL DEFAULT 0,
+	writer             TEXT    NOT NULL DEFAULT '',
 	-- The wrong-account guard: a source goes to one place, a place has one source.
 	UNIQUE (source, source_login, source_folder, kind),
 	UNIQUE (address, kind, source_folder)
@@ -152,6 +153,22 @@ CREATE TABLE verifications (
 	findings       TEXT    NOT NULL -- a JSON array of strings
 ) STRICT;
 CREATE INDEX verifications_by_account ON verifications (account);
+
+-- What runs created on the target, beside mail: noted before the call that
+-- creates it, done after its answer. Withdrawn rows stay, for the record.
+CREATE TABLE objects (
+	id         INTEGER PRIMARY KEY,
+	kind       TEXT    NOT NULL,
+	domain_uid TEXT    NOT NULL,
+	uid        TEXT    NOT NULL,
+	name       TEXT    NOT NULL,
+	detail     TEXT    NOT NULL,
+	run        INTEGER NOT NULL,
+	begun      INTEGER NOT NULL,
+	done       INTEGER NOT NULL DEFAULT 0,
+	withdrawn  INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE UNIQUE INDEX objects_present ON objects (kind, domain_uid, uid, detail) WHERE withdrawn = 0;
 
 -- Counts by state, kept by the triggers below inside each transaction, so that
 -- status need not read millions of rows. Store.Check counts again.
