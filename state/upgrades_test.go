@@ -95,6 +95,9 @@ func TestFormat1IsUpgraded(t *testing.T) {
 	if in, err := s.Intents(ctx, folders[0].ID); err != nil || len(in) != 1 || in[0].DstUIDNext != 12 || len(in[0].Flags) != 3 {
 		t.Errorf("intents %+v, %v", in, err)
 	}
+	if got := names(t, s, "user"); !slices.Equal(got, []string{"anna@x.test"}) {
+		t.Errorf("objects %v", got)
+	}
 	if d, err := s.Doubts(ctx, folders[0].ID); err != nil || len(d) != 1 || d[0].DstUIDNext != 9 {
 		t.Errorf("doubts %+v, %v", d, err)
 	}
