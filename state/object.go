@@ -8,13 +8,14 @@ import (
 )
 
 // Object is something that a run made on the target beside mail: a domain, an
-// entry, a membership, a right. Kind, DomainUID, UID and Detail are its key
-// among those that are not withdrawn.
+// entry, a membership, a right. Kind, DomainUID, UID and Part are its key among
+// those that are not withdrawn.
 type Object struct {
 	ID        int64
 	Kind      string
 	DomainUID string
 	UID       string
+	Part      string // which of several things at that uid: a member, a right; else ""
 	Name      string // for people
 	Detail    string // what else is needed to withdraw it
 	Run       int64
@@ -23,16 +24,16 @@ type Object struct {
 	Withdrawn time.Time
 }
 
-const objectColumns = "id, kind, domain_uid, uid, name, detail, run, begun, done, withdrawn"
+const objectColumns = "id, kind, domain_uid, uid, part, name, detail, run, begun, done, withdrawn"
 
-const byObjectKey = " WHERE kind = ? AND domain_uid = ? AND uid = ? AND detail = ? AND withdrawn = 0"
+const byObjectKey = " WHERE kind = ? AND domain_uid = ? AND uid = ? AND part = ? AND withdrawn = 0"
 
-func (o Object) key() []any { return []any{o.Kind, o.DomainUID, o.UID, o.Detail} }
+func (o Object) key() []any { return []any{o.Kind, o.DomainUID, o.UID, o.Part} }
 
 func scanObject(scan func(...any) error) (Object, error) {
 	var o Object
 	var begun, done, withdrawn int64
-	err := scan(&o.ID, &o.Kind, &o.DomainUID, &o.UID, &o.Name, &o.Detail, &o.Run, &begun, &done, &withdrawn)
+	err := scan(&o.ID, &o.Kind, &o.DomainUID, &o.UID, &o.Part, &o.Name, &o.Detail, &o.Run, &begun, &done, &withdrawn)
 	o.Begun, o.Done, o.Withdrawn = unstamp(begun), unstamp(done), unstamp(withdrawn)
 	return o, err
 }
@@ -41,17 +42,18 @@ func scanObject(scan func(...any) error) (Object, error) {
 // ignored. One that is noted already is noted anew, as not done: it is being
 // made again.
 func (s *Store) BeginObject(ctx context.Context, o Object) error {
-	return s.exec(ctx, "note "+o.Kind+" "+o.Name, `INSERT INTO objects (kind, domain_uid, uid, name, detail, run, begun) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (kind, domain_uid, uid, detail) WHERE withdrawn = 0
-		DO UPDATE SET name = excluded.name, run = excluded.run, begun = excluded.begun, done = 0`,
-		o.Kind, o.DomainUID, o.UID, o.Name, o.Detail, o.Run, stamp(s.now()))
+	return s.exec(ctx, "note "+o.Kind+" "+o.Name, `INSERT INTO objects (kind, domain_uid, uid, part, name, detail, run, begun) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (kind, domain_uid, uid, part) WHERE withdrawn = 0
+		DO UPDATE SET name = excluded.name, detail = excluded.detail, run = excluded.run, begun = excluded.begun, done = 0`,
+		o.Kind, o.DomainUID, o.UID, o.Part, o.Name, o.Detail, o.Run, stamp(s.now()))
 }
 
 // EndObject notes that an object was made; one that was never begun is
-// [ErrNotFound]. The time of an object that is done already stays.
+// [ErrNotFound]. Name and Detail are as known now; the time of an object that
+// is done already stays.
 func (s *Store) EndObject(ctx context.Context, o Object) error {
-	return s.exec(ctx, "note "+o.Kind+" "+o.Name+" done", "UPDATE objects SET done = CASE done WHEN 0 THEN ? ELSE done END"+byObjectKey,
-		append([]any{stamp(s.now())}, o.key()...)...)
+	return s.exec(ctx, "note "+o.Kind+" "+o.Name+" done", "UPDATE objects SET name = ?, detail = ?, done = CASE done WHEN 0 THEN ? ELSE done END"+byObjectKey,
+		append([]any{o.Name, o.Detail, stamp(s.now())}, o.key()...)...)
 }
 
 // DropObject takes the note of an object back that was begun and not done: the

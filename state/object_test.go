@@ -30,7 +30,7 @@ func TestObjectsLife(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0).UTC()
 	s.now = func() time.Time { now = now.Add(time.Second); return now }
 	ada := Object{Kind: "user", DomainUID: "d", UID: "u1", Name: "ada", Run: 7}
-	in := Object{Kind: "member", DomainUID: "d", UID: "u1", Name: "ada", Detail: "g1", Run: 7}
+	in := Object{Kind: "member", DomainUID: "d", UID: "u1", Name: "ada", Part: "g1", Run: 7}
 	must(t, s.BeginObject(ctx, ada))
 	must(t, s.BeginObject(ctx, in))
 	if got := names(t, s, ""); !slices.Equal(got, []string{"ada?", "ada?"}) {
@@ -38,9 +38,9 @@ func TestObjectsLife(t *testing.T) {
 	}
 	must(t, s.EndObject(ctx, ada))
 	other := in
-	other.Detail = "g2"
+	other.Part = "g2"
 	if has, err := s.HasObject(ctx, other); has || err != nil {
-		t.Errorf("an object of another detail: %v, %v", has, err)
+		t.Errorf("another part: %v, %v", has, err)
 	}
 	if has, err := s.HasObject(ctx, in); !has || err != nil {
 		t.Errorf("a begun object: %v, %v", has, err)
@@ -82,12 +82,12 @@ func TestObjectBegunAgain(t *testing.T) {
 		first = o
 	}
 	must(t, s.EndObject(ctx, ada))
-	ada.Run, ada.Name = 2, "ada@x.test"
+	ada.Run, ada.Name, ada.Detail = 2, "ada@x.test", "as made"
 	must(t, s.BeginObject(ctx, ada))
 	n := 0
 	for o, err := range s.ObjectsOf(ctx, "user", "d", "u1") {
 		must(t, err)
-		if n++; !o.Done.IsZero() || o.Run != 2 || o.Name != "ada@x.test" || o.ID != first.ID || first.Done.IsZero() {
+		if n++; !o.Done.IsZero() || o.Run != 2 || o.Name != "ada@x.test" || o.Detail != "as made" || o.ID != first.ID || first.Done.IsZero() {
 			t.Errorf("before %+v, now %+v", first, o)
 		}
 	}
@@ -109,7 +109,7 @@ func TestObjectsOutliveTheProcess(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		must(t, s.BeginObject(ctx, Object{Kind: "user", DomainUID: "d", UID: name, Name: name}))
 	}
-	must(t, s.EndObject(ctx, Object{Kind: "user", DomainUID: "d", UID: "b"}))
+	must(t, s.EndObject(ctx, Object{Kind: "user", DomainUID: "d", UID: "b", Name: "b"}))
 	must(t, s.Close())
 	ro, err := OpenReadOnly(ctx, path)
 	must(t, err)

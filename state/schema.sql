@@ -161,6 +161,7 @@ CREATE TABLE objects (
 	kind       TEXT    NOT NULL,
 	domain_uid TEXT    NOT NULL,
 	uid        TEXT    NOT NULL,
+	part       TEXT    NOT NULL,
 	name       TEXT    NOT NULL,
 	detail     TEXT    NOT NULL,
 	run        INTEGER NOT NULL,
@@ -168,7 +169,7 @@ CREATE TABLE objects (
 	done       INTEGER NOT NULL DEFAULT 0,
 	withdrawn  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE UNIQUE INDEX objects_present ON objects (kind, domain_uid, uid, detail) WHERE withdrawn = 0;
+CREATE UNIQUE INDEX objects_present ON objects (kind, domain_uid, uid, part) WHERE withdrawn = 0;
 
 -- Counts by state, kept by the triggers below inside each transaction, so that
 -- status need not read millions of rows. Store.Check counts again.

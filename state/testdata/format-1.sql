@@ -156,6 +156,7 @@ CREATE TABLE objects (
 	kind       TEXT    NOT NULL,
 	domain_uid TEXT    NOT NULL,
 	uid        TEXT    NOT NULL,
+	part       TEXT    NOT NULL,
 	name       TEXT    NOT NULL,
 	detail     TEXT    NOT NULL,
 	run        INTEGER NOT NULL,
@@ -163,7 +164,7 @@ CREATE TABLE objects (
 	done       INTEGER NOT NULL DEFAULT 0,
 	withdrawn  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE UNIQUE INDEX objects_present ON objects (kind, domain_uid, uid, detail) WHERE withdrawn = 0;
+CREATE UNIQUE INDEX objects_present ON objects (kind, domain_uid, uid, part) WHERE withdrawn = 0;
 
 CREATE TABLE sums (
 	folder          INTEGER NOT NULL REFERENCES folders (id) ON DELETE CASCADE,
@@ -200,7 +201,7 @@ INSERT INTO messages VALUES (1, 1700000000, 1, 1, 2, 1750000000, 10, 2001, 16000
 INSERT INTO messages VALUES (1, 1700000000, 2, 4, 0, 0, 0, 2002, NULL, NULL, ' Work', NULL, NULL, '"yesterday"', 'Message contains NUL characters', 'target', NULL, 'n');
 INSERT INTO intents VALUES (1, 1700000000, 3, 1750000000, 12, 2003, 1600000180, -210, 'AS $Forwarded', unhex('0100000000000000000000000000000000000002'), unhex('0300000000000000000000000000000000000000000000000000000000000004'), NULL, 1767225600000000000, 1);
 INSERT INTO doubts VALUES (1, 1700000000, 2, 1750000000, 9, 2002, NULL, NULL, unhex('0100000000000000000000000000000000000002'), NULL, 1767225600000000000);
-INSERT INTO objects VALUES (1, 'user', 'x.test', 'uid-anna', 'anna@x.test', '', 1, 1767225600000000000, 1767225601000000000, 0);
+INSERT INTO objects VALUES (1, 'user', 'x.test', 'uid-anna', '', 'anna@x.test', '', 1, 1767225600000000000, 1767225601000000000, 0);
 INSERT INTO verifications VALUES (1, 1, 'pd', 'ad', 1767225600000000000, 0, 1, 2001, '["one is open"]');
 
 PRAGMA application_id = 1651340153;
