@@ -17,18 +17,28 @@ type Row struct {
 	Source  string // name under sources: in the configuration
 	Login   string // as the source wants it, case kept
 	Folder  string // shared subtree to take alone; "" is the whole mailbox
-	Address string // target, in lower case; its left part is the login there
-	Kind    string // KindUser
+	Address string // target, in lower case
+	Kind    string // KindUser or KindShare
+
+	// TargetLogin is the user's login in BlueMind, or the share's name: one
+	// name space. It is the left part of Address unless the row says otherwise.
+	TargetLogin string
 
 	Writer, Label                    string // of shares
 	DisplayName, FirstName, LastName string
 	Quota                            Quota
 	Aliases                          []string // in lower case
+	Groups                           []string // names of groups.csv, as written there
+	AccountType                      string   // AccountFull …; "" leaves it to the policy
+	DataLocation                     string   // uid of a mail server; "" leaves it to BlueMind
 	Wave                             string
 
 	// Where the source's password is kept; at most one is given. The password
 	// itself is never in the file.
 	SecretEnv, SecretFile, SecretCommand string
+
+	// Where the first password in BlueMind is kept, in the same way.
+	PasswordEnv, PasswordFile, PasswordCommand string
 
 	Note    string   // the operator's own words
 	Remarks []string // what was understood otherwise than written

@@ -123,8 +123,8 @@ func (r *rowReader) user(row *Row) {
 	if s := r.mandatory(colAddress); s != "" {
 		row.Address = r.address(colAddress, s, row)
 		if row.Address != "" {
-			login, _, _ := strings.Cut(row.Address, "@")
-			if err := checkLogin(login); err != nil {
+			row.TargetLogin, _, _ = strings.Cut(row.Address, "@")
+			if err := checkLogin(row.TargetLogin); err != nil {
 				r.fault(colAddress, err)
 			}
 		}

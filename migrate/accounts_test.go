@@ -34,16 +34,16 @@ func TestReadAccountsAsExcelWritesThem(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := []Row{{
-				File: name, Line: 2, Source: "old", Login: "ada", Address: "ada.martin@example.org", Kind: KindUser,
+				File: name, Line: 2, Source: "old", Login: "ada", Address: "ada.martin@example.org", Kind: KindUser, TargetLogin: "ada.martin",
 				FirstName: "Ada", LastName: "Martin", Quota: Quota{Stated: true, Bytes: 5 << 30},
 				Aliases: []string{"a.martin@example.org", "ada@example.org"}, Wave: "1", SecretFile: "secrets/ada",
 				Remarks: []string{`target_address "Ada.Martin@Example.org" was written in lower case, as BlueMind wants it`},
 			}, {
-				File: name, Line: 3, Source: "old", Login: "zoe", Address: "zoe@example.org", Kind: KindUser,
+				File: name, Line: 3, Source: "old", Login: "zoe", Address: "zoe@example.org", Kind: KindUser, TargetLogin: "zoe",
 				FirstName: "Zoé", LastName: "Lefèvre", Quota: Quota{Stated: true}, Wave: "1", SecretFile: "secrets/zoe",
 				Note: "œuvre, 20 €\ndeux lignes",
 			}, {
-				File: name, Line: 6, Source: "old", Login: "noel", Address: "noel@example.org", Kind: KindUser,
+				File: name, Line: 6, Source: "old", Login: "noel", Address: "noel@example.org", Kind: KindUser, TargetLogin: "noel",
 				FirstName: "Noël", LastName: "D’Arc", Quota: Quota{Stated: true, Bytes: 3 << 29}, Wave: "2", SecretFile: "secrets/noel",
 			}}
 			if !reflect.DeepEqual(rows, want) {

@@ -31,13 +31,63 @@ func (h *PlanHeader) PolicyOf(a *PlanAccount) Policy {
 	return h.Policy.With(*a.Exception)
 }
 
-// PlanDomain is a domain that the accounts need.
+// PlanDomain is a domain that the accounts need. Quotas are what BlueMind
+// gives a new mailbox, and the most that it may have; nil says nothing, 0 is
+// no limit.
 type PlanDomain struct {
-	Line         string   `json:"line"` // "domain"
-	Name         string   `json:"name"`
-	Aliases      []string `json:"aliases,omitempty"`
-	DefaultAlias string   `json:"default_alias,omitempty"`
-	Create       bool     `json:"create"`
+	Line             string   `json:"line"` // "domain"
+	Name             string   `json:"name"`
+	Aliases          []string `json:"aliases,omitempty"`
+	DefaultAlias     string   `json:"default_alias,omitempty"`
+	Create           bool     `json:"create"`
+	UserQuotaKiB     *int64   `json:"user_quota_kib,omitempty"`
+	UserQuotaMaxKiB  *int64   `json:"user_quota_max_kib,omitempty"`
+	ShareQuotaKiB    *int64   `json:"share_quota_kib,omitempty"`
+	ShareQuotaMaxKiB *int64   `json:"share_quota_max_kib,omitempty"`
+	Language         string   `json:"language,omitempty"`
+	MailServer       string   `json:"mail_server,omitempty"` // uid; "": the first that BlueMind has
+}
+
+// PlanRef names an entry of the directory: an address, or a group's name.
+type PlanRef struct {
+	Kind string `json:"kind"` // RefUser …
+	Name string `json:"name"` // address; of a group its name, in the domain of who names it
+}
+
+// Kinds of PlanRef. The zero value is what a source calls somebody that no row
+// accounts for; it stands in unresolved rights alone.
+const (
+	RefUser     = "user"
+	RefGroup    = "group"
+	RefShare    = "share"
+	RefExternal = "external" // an address outside of the domains
+)
+
+// PlanGroup is a group of groups.csv. Members are those of groups.csv; a user
+// whose row names the group has it in PlanAccount.Groups. A group of very many
+// members takes several lines, which a Plan joins.
+type PlanGroup struct {
+	Line        string    `json:"line"` // "group"
+	Name        string    `json:"name"`
+	Domain      string    `json:"domain"` // a PlanDomain's name
+	Address     string    `json:"address,omitempty"`
+	Description string    `json:"description,omitempty"`
+	Hidden      bool      `json:"hidden,omitempty"`
+	Create      bool      `json:"create"` // false: it is in BlueMind already, and nothing of it is changed but its members
+	Members     []PlanRef `json:"members,omitempty"`
+}
+
+// PlanRight is what somebody may do with a mailbox. Rights stand below the
+// account of their mailbox, and are set by the final run. One that couldn't be
+// translated is Unresolved, and a person has to decide: nothing is set.
+type PlanRight struct {
+	Line       string   `json:"line"`    // "right"
+	Mailbox    string   `json:"mailbox"` // address
+	Grantee    PlanRef  `json:"grantee"`
+	Verbs      []string `json:"verbs,omitempty"` // BlueMind's: Read, Write, SendOnBehalf, SendAs, Manage, All
+	From       string   `json:"from"`            // "rights.csv:3", or "source old: ada lrswi"
+	Unresolved bool     `json:"unresolved,omitempty"`
+	Reason     string   `json:"reason,omitempty"` // why it is unresolved, or less than the source gave
 }
 
 // PlanAccount is one mailbox and what was decided for it. Digest is over the
@@ -52,14 +102,24 @@ type PlanAccount struct {
 	DisplayName  string     `json:"display_name,omitempty"`
 	FirstName    string     `json:"first_name,omitempty"`
 	LastName     string     `json:"last_name,omitempty"`
-	QuotaKiB     int64      `json:"quota_kib,omitempty"` // 0: BlueMind's default
+	Login        string     `json:"login"`               // in BlueMind; of a share its name
+	Label        string     `json:"label,omitempty"`     // of a share, in address books
+	Writer       string     `json:"writer,omitempty"`    // of a share: the address by whose key it is filled
+	QuotaKiB     int64      `json:"quota_kib,omitempty"` // with QuotaStated 0 is unlimited
+	QuotaStated  bool       `json:"quota_stated,omitempty"`
+	QuotaFrom    string     `json:"quota_from,omitempty"` // "accounts.csv" or "source"; "" where nothing is stated
 	Aliases      []string   `json:"aliases,omitempty"`
+	Groups       []string   `json:"groups,omitempty"` // names in the account's domain, the policy's with them; sorted
+	AccountType  string     `json:"account_type,omitempty"`
+	DataLocation string     `json:"data_location,omitempty"`
+	Password     Password   `json:"password,omitempty"` // of a user that has to be created
 	Wave         string     `json:"wave,omitempty"`
 	Exception    *Exception `json:"exception,omitempty"`
 	Digest       string     `json:"digest"`
 	Survey       Survey     `json:"survey"`
 
 	Folders []PlanFolder `json:"-"` // the lines that follow
+	Rights  []PlanRight  `json:"-"` // the lines after those
 
 	offset int64 // of its line in the plan
 }
@@ -77,22 +137,89 @@ type PlanFolder struct {
 
 // Survey is what an account held when it was looked at. Error says why it
 // could not be, in which case its folders are decided when it is run.
+//
+// Messages, Bytes, Largest, Large, Above and Archived count what is to be
+// copied; NotMail is what isn't, because it is no mail.
 type Survey struct {
-	At       time.Time `json:"at"`
-	Folders  int       `json:"folders"`
-	Messages int64     `json:"messages"`
-	Bytes    int64     `json:"bytes"`
-	Largest  int64     `json:"largest"`
-	Error    string    `json:"error,omitempty"`
+	At       time.Time      `json:"at"`
+	Folders  int            `json:"folders"`
+	Messages int64          `json:"messages"`
+	Bytes    int64          `json:"bytes"`
+	Largest  int64          `json:"largest"`
+	Above    *SizesAbove    `json:"above,omitempty"`     // nil: none is above SizeLimitDefault
+	Large    []LargeMessage `json:"large,omitempty"`     // the largest of them, largest first, at most 10
+	Archived int64          `json:"archived,omitempty"`  // stubs of BlueMind 3.5's archive (keyword Bmarchived)
+	NotMail  []NotMail      `json:"not_mail,omitempty"`  // calendars, contacts … that are listed as folders
+	Quota    *SourceQuota   `json:"quota,omitempty"`     // nil: the source has none, or doesn't tell
+	Server   string         `json:"server,omitempty"`    // ServerExchange …; "" is any other, or unknown
+	ServerID string         `json:"server_id,omitempty"` // what the source calls itself (RFC 2971), "Dovecot 2.3.19"
+	Error    string         `json:"error,omitempty"`
+}
+
+// SizeLimitDefault is BlueMind's message_size_limit where nobody has changed
+// it, in octets (bluemind/imap.md §1.6).
+const SizeLimitDefault = 10_000_000
+
+// SizesAbove counts messages by size: above 10,000,000 octets, above
+// 20,000,000, and so on; 100,000,000 is the most that BlueMind allows.
+type SizesAbove struct {
+	Over10M  int64 `json:"over_10m"`
+	Over20M  int64 `json:"over_20m,omitempty"`
+	Over50M  int64 `json:"over_50m,omitempty"`
+	Over100M int64 `json:"over_100m,omitempty"`
+}
+
+// LargeMessage is a message above SizeLimitDefault.
+type LargeMessage struct {
+	Folder string `json:"folder"` // at the source
+	UID    uint32 `json:"uid"`
+	Size   int64  `json:"size"` // octets, as the source says
+}
+
+// NotMail is a folder that holds something else than mail.
+type NotMail struct {
+	Folder   string `json:"folder"`
+	Kind     string `json:"kind"` // NotMailCalendar …
+	Messages int64  `json:"messages"`
+}
+
+// Kinds of NotMail.
+const (
+	NotMailCalendar = "calendar"
+	NotMailContacts = "contacts"
+	NotMailTasks    = "tasks"
+	NotMailNotes    = "notes"
+	NotMailJournal  = "journal"
+	NotMailOther    = "other"
+)
+
+// Products behind a source that make a difference to a migration, as
+// Survey.Server has them.
+const (
+	ServerExchange = "exchange"
+	ServerDomino   = "domino"
+	ServerZimbra   = "zimbra"
+	ServerGmail    = "gmail"
+	ServerDovecot  = "dovecot"
+	ServerCyrus    = "cyrus"
+	ServerBlueMind = "bluemind"
+)
+
+// SourceQuota is what the source says of the mailbox's quota (RFC 9208), in
+// KiB.
+type SourceQuota struct {
+	LimitKiB int64 `json:"limit_kib"`
+	UsedKiB  int64 `json:"used_kib"`
 }
 
 // FolderSurvey is what a folder held when it was looked at. Deleted counts
-// the messages flagged \Deleted.
+// the messages flagged \Deleted, Archived those with the keyword Bmarchived.
 type FolderSurvey struct {
 	Messages    int64  `json:"messages"`
 	Bytes       int64  `json:"bytes"`
 	Largest     int64  `json:"largest"`
 	Deleted     int64  `json:"deleted,omitempty"`
+	Archived    int64  `json:"archived,omitempty"`
 	UIDValidity uint32 `json:"uidvalidity"`
 	UIDNext     uint32 `json:"uidnext"`
 }
@@ -100,13 +227,17 @@ type FolderSurvey struct {
 // PlanTrailer ends a plan: its counts, and a digest of all lines before it,
 // so that a plan cut short or edited is not run.
 type PlanTrailer struct {
-	Line     string `json:"line"` // "end"
-	Domains  int    `json:"domains"`
-	Accounts int    `json:"accounts"`
-	Folders  int    `json:"folders"`
-	Messages int64  `json:"messages"`
-	Bytes    int64  `json:"bytes"`
-	SHA256   string `json:"sha256"`
+	Line       string `json:"line"` // "end"
+	Domains    int    `json:"domains"`
+	Groups     int    `json:"groups,omitempty"`
+	Accounts   int    `json:"accounts"`
+	Shares     int    `json:"shares,omitempty"` // of Accounts
+	Folders    int    `json:"folders"`
+	Messages   int64  `json:"messages"`
+	Bytes      int64  `json:"bytes"`
+	Rights     int    `json:"rights,omitempty"`
+	Unresolved int    `json:"unresolved,omitempty"` // of Rights
+	SHA256     string `json:"sha256"`
 }
 
 // Key tells accounts apart, over plans and runs.
@@ -118,8 +249,12 @@ func (a *PlanAccount) Key() string {
 type decisions struct {
 	Source, SourceLogin, SourceFolder, Address, Kind string
 	DisplayName, FirstName, LastName                 string
+	Login, Label, Writer                             string
 	QuotaKiB                                         int64
-	Aliases                                          []string
+	QuotaStated                                      bool
+	Aliases, Groups                                  []string
+	AccountType, DataLocation                        string
+	Password                                         Password
 	Exception                                        *Exception
 	Folders                                          [][3]string // source, target, rule
 }
@@ -134,8 +269,11 @@ func (a *PlanAccount) digest() string {
 		e.Folders = Policy{Folders: e.Folders}.Canonical().Folders
 		exception = &e
 	}
+	groups := slices.Clone(a.Groups)
+	slices.Sort(groups)
 	d := decisions{a.Source, a.SourceLogin, a.SourceFolder, a.Address, a.Kind, a.DisplayName, a.FirstName, a.LastName,
-		a.QuotaKiB, aliases, exception, make([][3]string, len(a.Folders))}
+		a.Login, a.Label, a.Writer, a.QuotaKiB, a.QuotaStated, aliases, groups, a.AccountType, a.DataLocation, a.Password,
+		exception, make([][3]string, len(a.Folders))}
 	for i, f := range a.Folders {
 		d.Folders[i] = [3]string{f.Source, f.Target, f.Rule}
 	}

@@ -22,6 +22,7 @@ type Plan struct {
 	Path    string
 	Header  PlanHeader
 	Domains []PlanDomain
+	Groups  []PlanGroup // each once, whole
 	Trailer PlanTrailer
 
 	file *os.File // closed by Close, or with the last use of the plan
@@ -47,8 +48,9 @@ func (e *PlanError) Error() string {
 const planMend = "a plan is generated, never edited: change bmsync.yaml or accounts.csv and run bmsync plan again"
 
 // OpenPlan reads a plan through: format, order of lines, digests, counts. It
-// keeps the header, the domains and the trailer; accounts are streamed by
-// Accounts, so that 50,000 of them need no more memory than 50.
+// keeps the header, the domains, the groups and the trailer; accounts are
+// streamed by Accounts and Rights, so that 50,000 of them need no more memory
+// than 50.
 func OpenPlan(path string) (*Plan, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -66,8 +68,7 @@ func (p *Plan) check() error {
 	seen := PlanTrailer{}
 	addresses := map[string]int{}
 	err := p.scan(p, true, func(a *PlanAccount, line int) error {
-		seen.Accounts++
-		seen.Folders += len(a.Folders)
+		seen.add(a)
 		if a.Digest != a.digest() {
 			return &PlanError{p.Path, line, fmt.Sprintf("the decisions for %s don't fit their digest (%s)", a.Address, planMend)}
 		}
@@ -75,17 +76,13 @@ func (p *Plan) check() error {
 			return &PlanError{p.Path, line, fmt.Sprintf("%s stands in line %d already (%s)", a.Address, other, planMend)}
 		}
 		addresses[a.Address+"\x00"+a.Kind] = line
-		for _, f := range a.Folders {
-			seen.Messages += f.Survey.Messages
-			seen.Bytes += f.Survey.Bytes
-		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	t := p.Trailer
-	if t.Accounts != seen.Accounts || t.Folders != seen.Folders || t.Domains != len(p.Domains) || t.Messages != seen.Messages || t.Bytes != seen.Bytes {
+	seen.Line, seen.SHA256, seen.Domains, seen.Groups = p.Trailer.Line, p.Trailer.SHA256, len(p.Domains), len(p.Groups)
+	if seen != p.Trailer {
 		return &PlanError{p.Path, 0, "the counts in the last line don't fit the lines before it (" + planMend + ")"}
 	}
 	return nil
@@ -94,8 +91,25 @@ func (p *Plan) check() error {
 // Accounts yields the plan's accounts with their folders, in the plan's order.
 func (p *Plan) Accounts() iter.Seq2[*PlanAccount, error] { return p.accounts(true) }
 
-// heads yields the accounts without their folders, which is several times
-// faster.
+// Rights yields the rights of all mailboxes, in the plan's order.
+func (p *Plan) Rights() iter.Seq2[PlanRight, error] {
+	return func(yield func(PlanRight, error) bool) {
+		for a, err := range p.Accounts() {
+			if err != nil {
+				yield(PlanRight{}, err)
+				return
+			}
+			for _, r := range a.Rights {
+				if !yield(r, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// heads yields the accounts without their folders and rights, which is several
+// times faster.
 func (p *Plan) heads() iter.Seq2[*PlanAccount, error] { return p.accounts(false) }
 
 func (p *Plan) accounts(folders bool) iter.Seq2[*PlanAccount, error] {
@@ -121,7 +135,7 @@ func (p *Plan) changed() error {
 	return &PlanError{p.Path, 0, "it was changed in its place while it was in use (" + planMend + ")"}
 }
 
-// at reads the account whose line begins at an offset, and its folders.
+// at reads the account whose line begins at an offset, its folders and rights.
 func (p *Plan) at(offset int64) (*PlanAccount, error) {
 	in := bufio.NewReaderSize(io.NewSectionReader(p.file, offset, math.MaxInt64-offset), 16<<10)
 	var found *PlanAccount
@@ -138,6 +152,10 @@ func (p *Plan) at(offset int64) (*PlanAccount, error) {
 			var folder PlanFolder
 			err = json.Unmarshal(text, &folder)
 			found.Folders = append(found.Folders, folder)
+		case found != nil && kind == "right":
+			var right PlanRight
+			err = json.Unmarshal(text, &right)
+			found.Rights = append(found.Rights, right)
 		case found != nil && found.Digest == found.digest():
 			return found, nil
 		default:
@@ -235,7 +253,7 @@ func (r *planReader) take(text []byte) error {
 	if (r.line == 1) != (kind == "header") {
 		return r.fault("a plan begins with its header, and has one")
 	}
-	if kind != "folder" {
+	if kind != "folder" && kind != "right" {
 		if err := r.flush(); err != nil {
 			return err
 		}
@@ -256,21 +274,43 @@ func (r *planReader) take(text []byte) error {
 	case "account":
 		r.account, r.at = &PlanAccount{offset: r.read - int64(len(text))}, r.line
 		return r.decode(text, r.account)
-	case "folder":
-		if r.account == nil {
-			return r.fault("a folder without an account")
+	case "group":
+		var g PlanGroup
+		if err := r.decode(text, &g); err != nil {
+			return err
 		}
-		if !r.folders {
-			return nil // read once, and the same octets now: the digest tells
-		}
+		r.plan.Groups = joinGroup(r.plan.Groups, g)
+	case "folder", "right":
+		return r.below(kind, text)
+	default:
+		return r.fault("a line of kind %q is not built yet; this plan is of another release", kind)
+	}
+	return nil
+}
+
+// below reads what stands below an account's line.
+func (r *planReader) below(kind string, text []byte) error {
+	switch {
+	case r.account == nil:
+		return r.fault("a %s without an account", kind)
+	case !r.folders:
+		return nil // read once, and the same octets now: the digest tells
+	case kind == "folder":
 		var f PlanFolder
 		if err := r.decode(text, &f); err != nil {
 			return err
 		}
 		r.account.Folders = append(r.account.Folders, f)
-	default:
-		return r.fault("a line of kind %q is not built yet; this plan is of another release", kind)
+		return nil
 	}
+	var right PlanRight
+	if err := r.decode(text, &right); err != nil {
+		return err
+	}
+	if right.Mailbox != r.account.Address {
+		return r.fault("a right on %s below the account %s (%s)", right.Mailbox, r.account.Address, planMend)
+	}
+	r.account.Rights = append(r.account.Rights, right)
 	return nil
 }
 
@@ -280,8 +320,8 @@ func (r *planReader) flush() error {
 	if a == nil {
 		return nil
 	}
-	if a.Kind != "user" {
-		return &PlanError{r.plan.Path, r.at, fmt.Sprintf("an account of kind %q is not built yet", a.Kind)}
+	if a.Kind != KindUser && a.Kind != KindShare {
+		return &PlanError{r.plan.Path, r.at, fmt.Sprintf("an account of kind %q is not built yet; this plan is of another release", a.Kind)}
 	}
 	return r.each(a, r.at)
 }

@@ -45,21 +45,69 @@ func (w *PlanWriter) Domain(d PlanDomain) error {
 	return w.line(d)
 }
 
-// Account writes an account's line and its folders'; its digest is computed
-// here.
+// groupMembers is how many members stand in one line: far below maxPlanLine.
+const groupMembers = 1000
+
+// Group writes a group, on several lines where it has very many members.
+func (w *PlanWriter) Group(g PlanGroup) error {
+	w.trailer.Groups++
+	g.Line = "group"
+	members := g.Members
+	for {
+		n := min(len(members), groupMembers)
+		g.Members, members = members[:n:n], members[n:]
+		if err := w.line(g); err != nil || len(members) == 0 {
+			return err
+		}
+	}
+}
+
+// joinGroup adds the next line of a plan to the groups before it.
+func joinGroup(groups []PlanGroup, g PlanGroup) []PlanGroup {
+	if last := len(groups) - 1; last >= 0 && groups[last].Name == g.Name && groups[last].Domain == g.Domain {
+		groups[last].Members = append(groups[last].Members, g.Members...)
+		return groups
+	}
+	return append(groups, g)
+}
+
+// add counts an account and what stands below it.
+func (t *PlanTrailer) add(a *PlanAccount) {
+	t.Accounts++
+	if a.Kind == KindShare {
+		t.Shares++
+	}
+	t.Folders += len(a.Folders)
+	for _, f := range a.Folders {
+		t.Messages += f.Survey.Messages
+		t.Bytes += f.Survey.Bytes
+	}
+	t.Rights += len(a.Rights)
+	for _, r := range a.Rights {
+		if r.Unresolved {
+			t.Unresolved++
+		}
+	}
+}
+
+// Account writes an account's line, its folders' and its rights'; its digest
+// is computed here.
 func (w *PlanWriter) Account(a *PlanAccount) error {
 	a.Line, a.Digest = "account", a.digest()
 	a.Survey.Folders = len(a.Folders)
-	w.trailer.Accounts++
+	w.trailer.add(a)
 	if err := w.line(a); err != nil {
 		return err
 	}
 	for _, f := range a.Folders {
 		f.Line = "folder"
-		w.trailer.Folders++
-		w.trailer.Messages += f.Survey.Messages
-		w.trailer.Bytes += f.Survey.Bytes
 		if err := w.line(f); err != nil {
+			return err
+		}
+	}
+	for _, r := range a.Rights {
+		r.Line, r.Mailbox = "right", a.Address
+		if err := w.line(r); err != nil {
 			return err
 		}
 	}

@@ -245,8 +245,8 @@ func (b *planBuilder) survey(ctx context.Context, a *PlanAccount, p Policy) erro
 
 func planAccount(row Row) *PlanAccount {
 	return &PlanAccount{Source: row.Source, SourceLogin: row.Login, SourceFolder: row.Folder, Address: row.Address, Kind: row.Kind,
-		DisplayName: row.DisplayName, FirstName: row.FirstName, LastName: row.LastName,
-		QuotaKiB: row.Quota.KiB(), Aliases: row.Aliases, Wave: row.Wave}
+		DisplayName: row.DisplayName, FirstName: row.FirstName, LastName: row.LastName, Login: row.TargetLogin, Label: row.Label, Writer: row.Writer,
+		QuotaKiB: row.Quota.KiB(), QuotaStated: row.Quota.Stated, Aliases: row.Aliases, Wave: row.Wave}
 }
 
 // domains are the configured ones and those of the addresses, each once.

@@ -33,10 +33,40 @@ const (
 type Password string
 
 // A generated password is known to nobody and has to be reset; with none, the
-// user can't log in by password at all.
+// user can't log in by password at all; a given one is what the row of
+// accounts.csv refers to.
 const (
 	GeneratedPassword Password = "generated"
 	NoPassword        Password = "none"
+	GivenPassword     Password = "given"
+)
+
+// QuotaFrom says where a quota comes from that accounts.csv doesn't state.
+type QuotaFrom string
+
+// QuotaCSV takes accounts.csv alone: where it is silent, BlueMind's default
+// holds. QuotaSource asks the source then.
+const (
+	QuotaCSV    QuotaFrom = "csv"
+	QuotaSource QuotaFrom = "source"
+)
+
+// RightsFrom says where rights on mailboxes come from.
+type RightsFrom string
+
+// RightsSource translates the source's, and rights.csv wins over them;
+// RightsCSV takes rights.csv alone; RightsNone sets none.
+const (
+	RightsSource RightsFrom = "source"
+	RightsCSV    RightsFrom = "csv"
+	RightsNone   RightsFrom = "none"
+)
+
+// Types of account in BlueMind (User.accountType).
+const (
+	AccountFull         = "FULL"
+	AccountSimple       = "SIMPLE"
+	AccountFullAndVisio = "FULL_AND_VISIO"
 )
 
 // Policy is every decision that holds for all accounts of a migration. A
@@ -50,6 +80,7 @@ type Policy struct {
 	Flags         FlagPolicy    `json:"flags" yaml:"flags"`
 	IntoNonEmpty  bool          `json:"into_non_empty" yaml:"into_non_empty"` // fill a mailbox that holds mail we didn't write
 	Users         UserPolicy    `json:"users" yaml:"users"`
+	Shares        SharePolicy   `json:"shares" yaml:"shares"`
 }
 
 // FolderPolicy says which folders are copied, and where to. Names are the
@@ -76,8 +107,25 @@ type FlagPolicy struct {
 
 // UserPolicy says what provisioning may do to users.
 type UserPolicy struct {
-	Create   bool     `json:"create" yaml:"create"`     // false: a missing user blocks the account
-	Password Password `json:"password" yaml:"password"` // of created users only
+	Create      bool      `json:"create" yaml:"create"`             // false: a missing user blocks the account
+	Password    Password  `json:"password" yaml:"password"`         // of created users only
+	Update      bool      `json:"update" yaml:"update"`             // false: what differs in BlueMind is told, and left as it is
+	Quota       QuotaFrom `json:"quota" yaml:"quota"`               // users' and shares'
+	AccountType string    `json:"account_type" yaml:"account_type"` // of rows without one; "": BlueMind's default for new users, others kept
+	Groups      []string  `json:"groups" yaml:"groups"`             // for every user, beside the row's
+	AllAliases  bool      `json:"all_aliases" yaml:"all_aliases"`   // the left part of the address is valid in every alias of the domain; shares' too
+}
+
+// SharePolicy says how shared mailboxes are made and filled, and whose rights
+// are set.
+type SharePolicy struct {
+	Create bool `json:"create" yaml:"create"` // false: a missing share blocks the account
+	// Writers are addresses of users by whose keys shares are filled that have
+	// no writer in their row. Who fills a share decides nothing about what is
+	// in it, so the policy's digest is not over them.
+	Writers   []string   `json:"writers" yaml:"writers"`
+	Rights    RightsFrom `json:"rights" yaml:"rights"`       // on shares, and on users' mailboxes
+	Subscribe bool       `json:"subscribe" yaml:"subscribe"` // who gets a right sees the mailbox
 }
 
 // Limits bound what a run takes of machines and of patience. They change how
@@ -109,7 +157,8 @@ func DefaultPolicy() Policy {
 		Folders:       FolderPolicy{Junk: Exclude, Trash: Copy},
 		Messages:      MessagePolicy{Deleted: Exclude},
 		Flags:         FlagPolicy{Keywords: KeepKeywords},
-		Users:         UserPolicy{Create: true, Password: GeneratedPassword},
+		Users:         UserPolicy{Create: true, Password: GeneratedPassword, Update: true, Quota: QuotaCSV, AllAliases: true},
+		Shares:        SharePolicy{Create: true, Rights: RightsSource, Subscribe: true},
 	}
 }
 
@@ -136,6 +185,8 @@ func (p Policy) Canonical() Policy {
 	}
 	p.Folders.Exclude = list(p.Folders.Exclude)
 	p.Folders.Include = list(p.Folders.Include)
+	p.Users.Groups = list(p.Users.Groups)
+	p.Shares.Writers = list(p.Shares.Writers)
 	p.Folders.Map = maps.Clone(p.Folders.Map)
 	if p.Folders.Map == nil {
 		p.Folders.Map = map[string]string{}
@@ -146,6 +197,7 @@ func (p Policy) Canonical() Policy {
 // Digest is the SHA-256, in hex, over the canonical JSON form: what a
 // rehearsal has passed for. It is stable over machines and releases.
 func (p Policy) Digest() string {
+	p.Shares.Writers = nil
 	text, err := json.Marshal(p.Canonical())
 	if err != nil { // strings, booleans, lists and maps of strings only
 		panic(fmt.Sprintf("policy has no JSON form: %v", err))

@@ -19,11 +19,12 @@ func TestPolicyDigestIsStable(t *testing.T) {
 	want := `{"target_version":"both",` +
 		`"folders":{"map":{},"exclude":[],"include":[],"junk":"exclude","trash":"copy"},` +
 		`"messages":{"deleted":"exclude"},"flags":{"keywords":"keep"},"into_non_empty":false,` +
-		`"users":{"create":true,"password":"generated"}}`
+		`"users":{"create":true,"password":"generated","update":true,"quota":"csv","account_type":"","groups":[],"all_aliases":true},` +
+		`"shares":{"create":true,"writers":[],"rights":"source","subscribe":true}}`
 	if string(text) != want {
 		t.Errorf("JSON form\n%s\nwant\n%s", text, want)
 	}
-	if got, want := p.Digest(), "9fb32b178df75bf7b51ea40e55c1b781891686bb143f36208bfd16862228a511"; got != want {
+	if got, want := p.Digest(), "46c147fcd6efbbc562c387af6cb57e45f9f1619963047362d0e8c3dbfe081f6d"; got != want {
 		t.Errorf("digest %s, want %s", got, want)
 	}
 }
@@ -58,6 +59,7 @@ func TestPolicyWithException(t *testing.T) {
 	want := DefaultPolicy()
 	want.Folders = FolderPolicy{Map: map[string]string{"a": "AA", "b": "B"}, Exclude: []string{"w", "x"}, Include: []string{}, Junk: Copy, Trash: Copy}
 	want.Messages.Deleted = Copy
+	want.Users.Groups, want.Shares.Writers = []string{}, []string{}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("policy %+v\nwant %+v", got, want)
 	}
@@ -79,7 +81,7 @@ func TestPolicyProblems(t *testing.T) {
 		t.Errorf("the default policy has problems: %v", got)
 	}
 	p := Policy{
-		TargetVersion: "6", Flags: FlagPolicy{"hold"}, Users: UserPolicy{true, "hunter2"}, Messages: MessagePolicy{"x"},
+		TargetVersion: "6", Flags: FlagPolicy{"hold"}, Users: UserPolicy{Password: "hunter2"}, Messages: MessagePolicy{"x"},
 		Folders: FolderPolicy{Junk: "a", Trash: "b",
 			Map:     map[string]string{"A": "Outbox/x", "B": "", "C": "a//b", "D": "Same", "E": "same", "F": "tab\t", "G": "x<y", "H*": "h", "I": "Shared Folders/x", "J": "ok"},
 			Exclude: []string{"*", "ok", "j"}, Include: []string{"", "ok"}},
