@@ -29,6 +29,9 @@ type CheckOptions struct {
 	Domains  []PlanDomain // as configured; a plan's count first
 	StateDir string       // "": as if nothing had been run yet
 
+	Phase   Phase        // "": rehearsal for a rehearsal's target, else before
+	Network Network      // what autodiscover is looked for through
+
 	Probe   bool         // make a key for each user that exists, log in with it, open INBOX, delete it
 	Workers int          // accounts looked at together; 8
 	Events  func(Event)  // EventChecked, for each account; may be called by several goroutines at once
@@ -46,6 +49,7 @@ type CheckResult struct {
 	Target     string       `json:"target"`
 	URL        string       `json:"url"`
 	Version    string       `json:"version,omitempty"` // release name
+	Phase      Phase        `json:"phase"`
 	Accounts   int          `json:"accounts"`
 	Probed     bool         `json:"probed"`
 	Blockers   int          `json:"blockers"`   // findings, not accounts
@@ -53,6 +57,8 @@ type CheckResult struct {
 	Warnings   int          `json:"warnings"`
 	Findings   []Finding    `json:"findings"`
 	Rules      []RuleResult `json:"rules"` // every rule of the table, in its order
+
+	Facts
 }
 
 // checkup is one call of Check.
@@ -111,6 +117,7 @@ func Check(ctx context.Context, o CheckOptions) (CheckResult, error) {
 }
 
 func (o CheckOptions) withDefaults() CheckOptions {
+	o.Phase = cmp.Or(o.Phase, o.Target.phase())
 	o.Workers = cmp.Or(o.Workers, 8)
 	if o.Now == nil {
 		o.Now = time.Now
@@ -214,7 +221,7 @@ func (c *checkup) member(row int, note string) member {
 }
 
 func (c *checkup) result() CheckResult {
-	res := CheckResult{Target: c.Target.Name, URL: c.Target.URL, Version: c.version, Accounts: len(c.Rows), Probed: c.Probe, Findings: c.found.list()}
+	res := CheckResult{Target: c.Target.Name, URL: c.Target.URL, Version: c.version, Phase: c.Phase, Accounts: len(c.Rows), Probed: c.Probe, Findings: c.found.list()}
 	res.Rules = outcomes(res.Findings)
 	for _, f := range res.Findings {
 		switch f.Severity {

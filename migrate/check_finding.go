@@ -20,11 +20,12 @@ const (
 
 	Unanswered Severity = "unanswered" // a person has not said yet whether it holds
 	Moot       Severity = "moot"       // doesn't concern this migration; Text says why
+	Later      Severity = "later"      // its phase hasn't come
 )
 
 // rank orders severities, the worst first.
 func (s Severity) rank() int {
-	return slices.Index([]Severity{Blocker, Unanswered, Warning, Skipped, Ok, Moot}, s)
+	return slices.Index([]Severity{Blocker, Unanswered, Warning, Skipped, Later, Ok, Moot}, s)
 }
 
 // Finding is one thing that Check has to say, about the whole or about the
