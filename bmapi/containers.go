@@ -82,6 +82,25 @@ func (s *Session) Subscriptions(ctx context.Context, domainUID, userUID string) 
 	return subs, err
 }
 
+// Subscribers lists the uids of the users subscribed to an entry's mailbox.
+//
+// GET /users/{domainUid}/subscriptions/_subscribers/{containerUid}
+func (s *Session) Subscribers(ctx context.Context, domainUID, entryUID string) ([]string, error) {
+	return s.texts(ctx, at("/users", domainUID, "subscriptions", "_subscribers", ACLContainer(entryUID)))
+}
+
+// Unsubscribe ends a user's subscriptions to the mailboxes of other entries; where there
+// is none, nothing happens.
+//
+// POST /users/{domainUid}/subscriptions/{userUid}/_unsubscribe
+func (s *Session) Unsubscribe(ctx context.Context, domainUID, userUID string, entryUIDs ...string) error {
+	uids := make([]string, 0, len(entryUIDs))
+	for _, uid := range entryUIDs {
+		uids = append(uids, ACLContainer(uid))
+	}
+	return s.do(ctx, "POST", at("/users", domainUID, "subscriptions", userUID, "_unsubscribe"), uids, nil)
+}
+
 // Subscribe subscribes a user to the mailboxes of other entries; repeating it is
 // harmless. The server takes an unknown user uid without complaint.
 //

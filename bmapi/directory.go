@@ -1,8 +1,10 @@
 package bmapi
 
 import (
+	"cmp"
 	"context"
 	"iter"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +20,7 @@ const (
 // DirEntry is an entry of a domain's directory, of any kind.
 type DirEntry struct {
 	EntryUID     string `json:"entryUid"`
+	ExternalID   string `json:"-"` // what a directory (LDAP, AD) knows it by; told by Search, Entries and EntriesOf alone
 	Kind         string `json:"kind"`
 	DisplayName  string `json:"displayName"`
 	Email        string `json:"email"`
@@ -81,20 +84,47 @@ func (s *Session) Search(ctx context.Context, domainUID string, q DirQuery) ([]D
 		w.Size = -1
 	}
 	var r struct {
-		Values []item[DirEntry] `json:"values"`
-		Total  int              `json:"total"`
+		Values []*item[DirEntry] `json:"values"`
+		Total  int               `json:"total"`
 	}
 	if err := s.do(ctx, "POST", at("/directory", domainUID, "_search"), w, &r); err != nil {
 		return nil, 0, err
 	}
 	entries := make([]DirEntry, 0, len(r.Values))
 	for _, it := range r.Values {
-		if it.Value.EntryUID == "" {
-			it.Value.EntryUID = it.UID
+		if it != nil {
+			entries = append(entries, dirEntryOf(*it))
 		}
-		entries = append(entries, it.Value)
 	}
 	return entries, r.Total, nil
+}
+
+func dirEntryOf(it item[DirEntry]) DirEntry {
+	e := it.Value
+	e.EntryUID, e.ExternalID = cmp.Or(e.EntryUID, it.UID), it.ExternalID
+	return e
+}
+
+// EntriesOf reads entries by uid, in any order; those that are gone are left out.
+//
+// POST /directory/{domainUid}/_mget
+func (s *Session) EntriesOf(ctx context.Context, domainUID string, uids []string) ([]DirEntry, error) {
+	entries := make([]DirEntry, 0, len(uids))
+	for part := range slices.Chunk(uids, MaxItems) {
+		some, err := list(ctx, s, "POST", at("/directory", domainUID, "_mget"), part, dirEntryOf)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, some...)
+	}
+	return entries, nil
+}
+
+// EntryRoles lists what the session's owner may do to an entry.
+//
+// GET /directory/{domainUid}/entry-uid/{uid}/rolesfor_
+func (s *Session) EntryRoles(ctx context.Context, domainUID, uid string) ([]string, error) {
+	return s.texts(ctx, at("/directory", domainUID, "entry-uid", uid, "rolesfor_"))
 }
 
 // Entries goes through all entries that q means, a thousand at a time.

@@ -14,6 +14,7 @@ import (
 // never build it.
 type Domain struct {
 	UID          string            `json:"-"`
+	ExternalID   string            `json:"-"`
 	Created      time.Time         `json:"-"`
 	Name         string            `json:"name"`
 	Label        string            `json:"label"`
@@ -31,7 +32,7 @@ func (d *Domain) Has(name string) bool {
 
 func domainOf(it item[Domain]) *Domain {
 	d := it.Value
-	d.UID, d.Created = it.UID, it.Created.time()
+	d.UID, d.ExternalID, d.Created = it.UID, it.ExternalID, it.Created.time()
 	return &d
 }
 
@@ -61,15 +62,7 @@ func (s *Session) Domain(ctx context.Context, uid string) (*Domain, error) {
 //
 // GET /domains
 func (s *Session) Domains(ctx context.Context) ([]*Domain, error) {
-	var items []item[Domain]
-	if err := s.do(ctx, "GET", at("/domains"), nil, &items); err != nil {
-		return nil, err
-	}
-	domains := make([]*Domain, 0, len(items))
-	for _, it := range items {
-		domains = append(domains, domainOf(it))
-	}
-	return domains, nil
+	return all(ctx, s, at("/domains"), domainOf)
 }
 
 // NewDomain says what CreateDomain makes.
@@ -204,15 +197,42 @@ func (s *Session) SetDefaultAlias(ctx context.Context, domainUID, alias string) 
 	return s.do(ctx, "POST", at("/domains", domainUID, "_default_alias"), strings.ToLower(alias), nil)
 }
 
+// UpdateDomain replaces a domain's label, description and properties by those of d, as
+// read and changed. The rest has calls of its own and must be as it was.
+//
+// POST /domains/{uid}
+func (s *Session) UpdateDomain(ctx context.Context, d *Domain) error {
+	sent := *d
+	if sent.Aliases == nil {
+		sent.Aliases = []string{} // null ends in a Java exception
+	}
+	return s.do(ctx, "POST", at("/domains", d.UID), sent, nil)
+}
+
+// DeleteDomain deletes a domain with all its entries and their mail, and waits for
+// it. One that does not exist is fine. Delete the users' keys before.
+//
+// DELETE /domains/{uid}/_items, DELETE /domains/{uid}
+func (s *Session) DeleteDomain(ctx context.Context, domainUID string) error {
+	err := s.deleteEntry(ctx, at("/domains", domainUID, "_items"))
+	if err == nil {
+		err = s.do(ctx, "DELETE", at("/domains", domainUID), nil, nil)
+	}
+	return absent(err)
+}
+
 // Keys of a domain's settings that concern a migration. Quotas are KiB, "0" or
 // absent is none.
 const (
-	SettingMaxUserQuota     = "mailbox_max_user_quota"
-	SettingDefaultUserQuota = "mailbox_default_user_quota"
-	SettingMaxShareQuota    = "mailbox_max_publicfolder_quota"
-	SettingLang             = "lang"
-	SettingTimezone         = "timezone"
-	SettingMaxUsers         = "domain_max_users"
+	SettingMaxUserQuota      = "mailbox_max_user_quota"
+	SettingDefaultUserQuota  = "mailbox_default_user_quota"
+	SettingMaxShareQuota     = "mailbox_max_publicfolder_quota"
+	SettingDefaultShareQuota = "mailbox_default_publicfolder_quota"
+	SettingLang              = "lang" // de en es fr it pl sl zh hu
+	SettingTimezone          = "timezone"
+	SettingMaxUsers          = "domain_max_users"
+	SettingMaxSimple         = "domain_max_basic_account"
+	SettingRelay             = "mail_routing_relay" // where mail for users of RoutingExternal goes
 )
 
 // Settings reads a domain's settings, the installation's where it has none of its
@@ -235,7 +255,10 @@ func (s *Session) PutSettings(ctx context.Context, domainUID string, m map[strin
 func lower(in []string) []string {
 	out := make([]string, 0, len(in))
 	for _, s := range in {
-		out = append(out, strings.ToLower(s))
+		out = append(out, lowered(s))
 	}
 	return out
 }
+
+// lowered is an address or a domain as BlueMind compares it.
+func lowered(s string) string { return strings.ToLower(s) }

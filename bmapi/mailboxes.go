@@ -2,6 +2,7 @@ package bmapi
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -9,7 +10,7 @@ import (
 type Mailbox struct {
 	UID          string  `json:"-"`    // that of its owner
 	Name         string  `json:"name"` // login or mailshare name
-	Type         string  `json:"type"` // user, mailshare, group, resource
+	Type         string  `json:"type"` // BoxUser, …
 	Routing      string  `json:"routing"`
 	Emails       []Email `json:"emails"`
 	DataLocation string  `json:"dataLocation"`
@@ -27,8 +28,66 @@ func (s *Session) mailbox(ctx context.Context, to endpoint) (*Mailbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	it.Value.UID = it.UID
-	return &it.Value, nil
+	return mailboxOf(it), nil
+}
+
+func mailboxOf(it item[Mailbox]) *Mailbox {
+	m := it.Value
+	m.UID = it.UID
+	return &m
+}
+
+// Mailboxes lists all mailboxes of a domain, of whatever kind. A large domain makes a
+// long answer: MailboxUIDs and MailboxesOf go in parts.
+//
+// GET /mailboxes/{domainUid}/_list
+func (s *Session) Mailboxes(ctx context.Context, domainUID string) ([]*Mailbox, error) {
+	return all(ctx, s, at("/mailboxes", domainUID, "_list"), mailboxOf)
+}
+
+// MailboxUIDs lists the uids of all mailboxes of a domain.
+//
+// GET /mailboxes/{domainUid}/_listUids
+func (s *Session) MailboxUIDs(ctx context.Context, domainUID string) ([]string, error) {
+	return s.texts(ctx, at("/mailboxes", domainUID, "_listUids"))
+}
+
+// Kinds of mailboxes, in the words of Mailbox.Type.
+const (
+	BoxUser      = "user"
+	BoxMailshare = "mailshare"
+	BoxGroup     = "group"
+	BoxResource  = "resource"
+)
+
+// MailboxUIDsByType lists the uids of all mailboxes of a kind, such as BoxMailshare.
+//
+// GET /mailboxes/{domainUid}/_byType
+func (s *Session) MailboxUIDsByType(ctx context.Context, domainUID, kind string) ([]string, error) {
+	// The parameter's name is BlueMind's own slip.
+	return s.texts(ctx, at("/mailboxes", domainUID, "_byType").with("email", kind))
+}
+
+// MailboxUIDsByRouting lists the uids of all mailboxes of a routing, such as RoutingExternal.
+//
+// GET /mailboxes/{domainUid}/_byRouting
+func (s *Session) MailboxUIDsByRouting(ctx context.Context, domainUID, routing string) ([]string, error) {
+	return s.texts(ctx, at("/mailboxes", domainUID, "_byRouting").with("email", routing))
+}
+
+// MailboxesOf reads mailboxes by uid, in any order; those that are gone are left out.
+//
+// POST /mailboxes/{domainUid}/_mget
+func (s *Session) MailboxesOf(ctx context.Context, domainUID string, uids []string) ([]*Mailbox, error) {
+	boxes := make([]*Mailbox, 0, len(uids))
+	for part := range slices.Chunk(uids, MaxItems) {
+		some, err := list(ctx, s, "POST", at("/mailboxes", domainUID, "_mget"), part, mailboxOf)
+		if err != nil {
+			return nil, err
+		}
+		boxes = append(boxes, some...)
+	}
+	return boxes, nil
 }
 
 // Mailbox reads a mailbox by the uid of its owner.

@@ -8,7 +8,9 @@ import (
 // Mailshare is a mailbox that several people use and nobody logs in to. What the
 // server says beyond these fields goes back with UpdateMailshare.
 type Mailshare struct {
-	UID          string
+	UID          string // "" before creation
+	Version      int64  // grows with changes
+	ExternalID   string // what a directory knows it by; "": it is BlueMind's own
 	Name         string // its top folder, form of an address' left part, lower case
 	Label        string // in address books
 	Routing      string // "": internal
@@ -65,6 +67,12 @@ func (m Mailshare) MarshalJSON() ([]byte, error) {
 	return m.rest.over(w)
 }
 
+func mailshareOf(it item[Mailshare]) *Mailshare {
+	m := it.Value
+	m.UID, m.Version, m.ExternalID = it.UID, it.Version, it.ExternalID
+	return &m
+}
+
 // Mailshare reads a mailshare by uid. By name or address: MailboxByName, MailboxByEmail.
 //
 // GET /mailshares/{domainUid}/{uid}/complete
@@ -73,8 +81,14 @@ func (s *Session) Mailshare(ctx context.Context, domainUID, uid string) (*Mailsh
 	if err != nil {
 		return nil, err
 	}
-	it.Value.UID = it.UID
-	return &it.Value, nil
+	return mailshareOf(it), nil
+}
+
+// Mailshares lists all mailshares of a domain.
+//
+// GET /mailshares/{domainUid}/_complete
+func (s *Session) Mailshares(ctx context.Context, domainUID string) ([]*Mailshare, error) {
+	return all(ctx, s, at("/mailshares", domainUID, "_complete"), mailshareOf)
 }
 
 // CreateMailshare makes a mailshare with its folders; rights and subscriptions are

@@ -7,15 +7,27 @@ import (
 	"strings"
 )
 
-// bmsyncNamespace is the name space of UserUID, drawn once.
+// bmsyncNamespace is the name space of our uids, drawn once.
 var bmsyncNamespace = [16]byte{0x5e, 0x1d, 0x8a, 0x0c, 0x7b, 0x43, 0x4f, 0x96, 0x9a, 0x27, 0xc1, 0x6e, 0x30, 0xb8, 0xd5, 0x42}
 
 // UserUID is the uid under which we create the entry with that address: always the
 // same, so that a repeated run finds its own. RFC 9562 §5.5 over domain and address.
-func UserUID(domainUID, address string) string {
+func UserUID(domainUID, address string) string { return uid(domainUID, address) }
+
+// ShareUID is the uid under which we create the mailshare of that name.
+func ShareUID(domainUID, name string) string { return uid(domainUID, "share\n"+name) }
+
+// GroupUID is the uid under which we create the group of that name.
+func GroupUID(domainUID, name string) string { return uid(domainUID, "group\n"+name) }
+
+// ExternalUID is the uid under which we create the external user with that address.
+func ExternalUID(domainUID, address string) string { return uid(domainUID, "external\n"+address) }
+
+// uid hashes what is lower-cased: BlueMind compares names without regard to case.
+func uid(domainUID, thing string) string {
 	h := sha1.New()
 	h.Write(bmsyncNamespace[:])
-	h.Write([]byte(strings.ToLower(domainUID) + "\n" + strings.ToLower(address)))
+	h.Write([]byte(strings.ToLower(domainUID) + "\n" + strings.ToLower(thing)))
 	b := h.Sum(nil)[:16]
 	b[6] = b[6]&0x0f | 0x50
 	b[8] = b[8]&0x3f | 0x80

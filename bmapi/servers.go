@@ -76,6 +76,13 @@ func (s *Session) Assign(ctx context.Context, domainUID, serverUID, tag string) 
 	return s.do(ctx, "POST", at("/servers/default", domainUID, "assignments", serverUID, "_assign").with("tag", tag), nil, nil)
 }
 
+// Unassign takes work for a domain from a server; where it has none, nothing happens.
+//
+// POST /servers/default/{domainUid}/assignments/{serverUid}/_unassign
+func (s *Session) Unassign(ctx context.Context, domainUID, serverUID, tag string) error {
+	return s.do(ctx, "POST", at("/servers/default", domainUID, "assignments", serverUID, "_unassign").with("tag", tag), nil, nil)
+}
+
 // AutoTags lists the tags that every new domain gets from every server.
 //
 // GET /system/domaintemplate

@@ -22,6 +22,7 @@ const (
 	RoutingNone     = "none"
 	AccountFull     = "FULL"
 	AccountSimple   = "SIMPLE"
+	AccountVisio    = "FULL_AND_VISIO"
 )
 
 // User is a person with a mailbox. What the server says beyond these fields is kept
@@ -29,6 +30,7 @@ const (
 type User struct {
 	UID          string  // "" before creation
 	Version      int64   // grows with changes
+	ExternalID   string  // what a directory (LDAP, AD) knows him by; "": he is BlueMind's own. See SetUserExtID
 	Login        string  // also the mailbox's name: [a-z0-9][a-z0-9-._]{0,63}
 	Password     string  // write only; "": none. See GeneratePassword
 	Routing      string  // "": internal
@@ -125,7 +127,7 @@ func defaultEmail(emails []Email) string {
 func lowerEmails(in []Email) []Email {
 	out := make([]Email, 0, len(in))
 	for _, e := range in {
-		e.Address = strings.ToLower(e.Address)
+		e.Address = lowered(e.Address)
 		out = append(out, e)
 	}
 	return out
@@ -143,7 +145,7 @@ func (s *Session) readUser(ctx context.Context, to endpoint) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
-	it.Value.UID, it.Value.Version = it.UID, it.Version
+	it.Value.UID, it.Value.Version, it.Value.ExternalID = it.UID, it.Version, it.ExternalID
 	return &it.Value, nil
 }
 
@@ -169,6 +171,20 @@ func (s *Session) UserByEmail(ctx context.Context, domainUID, address string) (*
 	return s.readUser(ctx, at("/users", domainUID, "byEmail", address))
 }
 
+// UserByExtID finds a user by what a directory knows him by.
+//
+// GET /users/{domainUid}/byExtId/{extid}
+func (s *Session) UserByExtID(ctx context.Context, domainUID, extID string) (*User, error) {
+	return s.readUser(ctx, at("/users", domainUID, "byExtId", extID))
+}
+
+// AllUIDs lists the uids of all users of a domain, technical ones included.
+//
+// GET /users/{domainUid}/_alluids
+func (s *Session) AllUIDs(ctx context.Context, domainUID string) ([]string, error) {
+	return s.texts(ctx, at("/users", domainUID, "_alluids"))
+}
+
 // CreateUser makes a user with mailbox, default folders and rights, all done when it
 // returns. Look first (UserByLogin, EntryByEmail). After ErrAlreadyExists with
 // MaybeDone look again: it may be ours.
@@ -176,6 +192,15 @@ func (s *Session) UserByEmail(ctx context.Context, domainUID, address string) (*
 // PUT /users/{domainUid}/{uid}
 func (s *Session) CreateUser(ctx context.Context, domainUID, uid string, u *User) error {
 	to := at("/users", domainUID, uid)
+	to.secrets = []string{u.Password}
+	return s.do(ctx, "PUT", to, u, nil)
+}
+
+// CreateUserWithExtID is CreateUser for a user that a directory knows by extID.
+//
+// PUT /users/{domainUid}/{uid}/{extid}/createwithextid
+func (s *Session) CreateUserWithExtID(ctx context.Context, domainUID, uid, extID string, u *User) error {
+	to := at("/users", domainUID, uid, extID, "createwithextid")
 	to.secrets = []string{u.Password}
 	return s.do(ctx, "PUT", to, u, nil)
 }
@@ -196,6 +221,59 @@ func (s *Session) SetPassword(ctx context.Context, domainUID, uid, password stri
 	to := at("/users", domainUID, uid, "password_")
 	to.secrets = []string{password}
 	return s.do(ctx, "POST", to, map[string]string{"newPassword": password}, nil)
+}
+
+// SetUserExtID says what a directory knows a user by.
+//
+// POST /users/{domainUid}/{uid}/_extId
+func (s *Session) SetUserExtID(ctx context.Context, domainUID, uid, extID string) error {
+	return s.do(ctx, "POST", at("/users", domainUID, uid, "_extId"), extID, nil)
+}
+
+// UpdateAccountType changes what a user may use: AccountFull, AccountSimple or
+// AccountVisio. The latter two need their limit set in the domain.
+//
+// POST /users/{domainUid}/_updateAccountType/{uid}
+func (s *Session) UpdateAccountType(ctx context.Context, domainUID, uid, accountType string) error {
+	return s.do(ctx, "POST", at("/users", domainUID, "_updateAccountType", uid), accountType, nil)
+}
+
+// Roles lists the roles given to a user himself.
+//
+// GET /users/{domainUid}/{uid}/roles
+func (s *Session) Roles(ctx context.Context, domainUID, uid string) ([]string, error) {
+	return s.texts(ctx, at("/users", domainUID, uid, "roles"))
+}
+
+// RolesResolved lists the roles that a user has, those by his groups included.
+//
+// GET /users/{domainUid}/{uid}/roles_resolved
+func (s *Session) RolesResolved(ctx context.Context, domainUID, uid string) ([]string, error) {
+	return s.texts(ctx, at("/users", domainUID, uid, "roles_resolved"))
+}
+
+// SetRoles replaces the roles given to a user himself.
+//
+// POST /users/{domainUid}/{uid}/roles
+func (s *Session) SetRoles(ctx context.Context, domainUID, uid string, roles []string) error {
+	return s.do(ctx, "POST", at("/users", domainUID, uid, "roles"), append([]string{}, roles...), nil)
+}
+
+// UserSettings reads a user's settings (lang, timezone, …), the domain's where he has
+// none of his own.
+//
+// GET /users/{domainUid}/{uid}/_settings
+func (s *Session) UserSettings(ctx context.Context, domainUID, uid string) (map[string]string, error) {
+	var m map[string]string
+	err := s.do(ctx, "GET", at("/users", domainUID, uid, "_settings"), nil, &m)
+	return m, err
+}
+
+// PutUserSettings replaces all settings of a user: read, change, put.
+//
+// POST /users/{domainUid}/{uid}/_settings
+func (s *Session) PutUserSettings(ctx context.Context, domainUID, uid string, m map[string]string) error {
+	return s.do(ctx, "POST", at("/users", domainUID, uid, "_settings"), m, nil)
 }
 
 // DeleteUser deletes a user with his mail and waits for it. One that does not exist
