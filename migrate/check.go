@@ -29,8 +29,8 @@ type CheckOptions struct {
 	Domains  []PlanDomain // as configured; a plan's count first
 	StateDir string       // "": as if nothing had been run yet
 
-	Phase   Phase        // "": rehearsal for a rehearsal's target, else before
-	Network Network      // what autodiscover is looked for through
+	Phase   Phase   // "": rehearsal for a rehearsal's target, else before
+	Network Network // what autodiscover is looked for through
 
 	Probe   bool         // make a key for each user that exists, log in with it, open INBOX, delete it
 	Workers int          // accounts looked at together; 8
