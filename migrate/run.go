@@ -38,6 +38,12 @@ type RunOptions struct {
 	RetryRefused     bool     // try again what was refused for its content
 	WithoutRehearsal string   // why production is filled without one
 	Command          string   // for the record
+	Objects          bool     // domains, entries, groups alone: no mail
+	Final            bool     // then set the rights of accounts that are complete, and take the writers' back
+
+	// NewPassword gives the first password of a user whose row refers to one,
+	// by his address in the plan.
+	NewPassword func(ctx context.Context, address string) (string, error)
 
 	SpoolDir    string
 	RetryDelays []time.Duration
@@ -66,6 +72,7 @@ type RunResult struct {
 	NotBegun    int             `json:"not_begun"`
 	Notable     []AccountResult `json:"notable,omitempty"`
 	DryRun      bool            `json:"dry_run,omitempty"`
+	Objects     ObjectsResult   `json:"objects"`
 	Elapsed     time.Duration   `json:"elapsed_ns"`
 }
 
