@@ -171,6 +171,18 @@ CREATE TABLE objects (
 ) STRICT;
 CREATE UNIQUE INDEX objects_present ON objects (kind, domain_uid, uid, part) WHERE withdrawn = 0;
 
+-- What stands against the plan on the target, as runs last saw it: objects that
+-- a person must decide about.
+CREATE TABLE conflicts (
+	kind   TEXT    NOT NULL,
+	domain TEXT    NOT NULL,
+	name   TEXT    NOT NULL,
+	text   TEXT    NOT NULL, -- the outcome, JSON
+	run    INTEGER NOT NULL,
+	seen   INTEGER NOT NULL,
+	PRIMARY KEY (kind, domain, name)
+) STRICT, WITHOUT ROWID;
+
 -- Counts by state, kept by the triggers below inside each transaction, so that
 -- status need not read millions of rows. Store.Check counts again.
 CREATE TABLE sums (

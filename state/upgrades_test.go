@@ -98,6 +98,9 @@ func TestFormat1IsUpgraded(t *testing.T) {
 	if got := names(t, s, "user"); !slices.Equal(got, []string{"anna@x.test"}) {
 		t.Errorf("objects %v", got)
 	}
+	if got := conflicts(t, s); !slices.Equal(got, []string{"group staff {}"}) {
+		t.Errorf("conflicts %v", got)
+	}
 	if d, err := s.Doubts(ctx, folders[0].ID); err != nil || len(d) != 1 || d[0].DstUIDNext != 9 {
 		t.Errorf("doubts %+v, %v", d, err)
 	}

@@ -166,6 +166,18 @@ CREATE TABLE objects (
 ) STRICT;
 CREATE UNIQUE INDEX objects_present ON objects (kind, domain_uid, uid, part) WHERE withdrawn = 0;
 
+-- What stands against the plan on the target, as runs last saw it: objects that
+-- a person must decide about.
+CREATE TABLE conflicts (
+	kind   TEXT    NOT NULL,
+	domain TEXT    NOT NULL,
+	name   TEXT    NOT NULL,
+	text   TEXT    NOT NULL, -- the outcome, JSON
+	run    INTEGER NOT NULL,
+	seen   INTEGER NOT NULL,
+	PRIMARY KEY (kind, domain, name)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE sums (
 	folder          INTEGER NOT NULL REFERENCES folders (id) ON DELETE CASCADE,
 	src_uidvalidity INTEGER NOT NULL,
@@ -202,6 +214,7 @@ INSERT INTO messages VALUES (1, 1700000000, 2, 4, 0, 0, 0, 2002, NULL, NULL, ' W
 INSERT INTO intents VALUES (1, 1700000000, 3, 1750000000, 12, 2003, 1600000180, -210, 'AS $Forwarded', unhex('0100000000000000000000000000000000000002'), unhex('0300000000000000000000000000000000000000000000000000000000000004'), NULL, 1767225600000000000, 1);
 INSERT INTO doubts VALUES (1, 1700000000, 2, 1750000000, 9, 2002, NULL, NULL, unhex('0100000000000000000000000000000000000002'), NULL, 1767225600000000000);
 INSERT INTO objects VALUES (1, 'user', 'x.test', 'uid-anna', '', 'anna@x.test', '', 1, 1767225600000000000, 1767225601000000000, 0);
+INSERT INTO conflicts VALUES ('group', 'x.test', 'staff', '{}', 1, 1767225600000000000);
 INSERT INTO verifications VALUES (1, 1, 'pd', 'ad', 1767225600000000000, 0, 1, 2001, '["one is open"]');
 
 PRAGMA application_id = 1651340153;
