@@ -36,6 +36,29 @@ func (s *Session) List(ctx context.Context) ([]Mailbox, error) {
 	return boxes, s.addSubscriptions(ctx, boxes)
 }
 
+// ListBelow lists one mailbox and what lies below it, for servers that show
+// some only to who asks for them by name (public folders of Courier and UW).
+// A name with a wildcard can't be asked for and gives nothing.
+func (s *Source) ListBelow(ctx context.Context, name string, delim rune) ([]Mailbox, error) {
+	if strings.ContainsAny(name, "*%") {
+		return nil, nil
+	}
+	name = strings.TrimSuffix(name, string(delim))
+	var boxes []Mailbox
+	for _, pattern := range []string{name, name + string(delim) + "*"} {
+		wire := EncodeUTF7(pattern)
+		if err := s.unsendable("LIST", wire); err != nil {
+			return nil, err
+		}
+		found, err := s.list(ctx, `LIST "" `+quote(wire))
+		if err != nil {
+			return nil, err
+		}
+		boxes = append(boxes, found...)
+	}
+	return boxes, nil
+}
+
 // refusedAlone says whether the server refused one command, after which the
 // session goes on.
 func refusedAlone(err error) bool {

@@ -14,8 +14,9 @@ import (
 // the plan says what is no longer so (that they hold no messages, or are a
 // view): they are decided late. A late folder that was filled stays where it
 // is, and no new one takes its place, compared without regard to case.
-func decideFolders(mapped []Mapped, plan []PlanFolder, known []state.Folder) []folderJob {
-	planned := make(map[string]PlanFolder, len(plan))
+func decideFolders(mapped []Mapped, a *PlanAccount, known []state.Folder) []folderJob {
+	h := homeOf(shareName(a.Kind, a.Address))
+	planned := make(map[string]PlanFolder, len(a.Folders))
 	filled := map[string]string{} // source → target
 	taken := map[string]string{}  // folded target → source
 	for _, f := range known {
@@ -24,7 +25,7 @@ func decideFolders(mapped []Mapped, plan []PlanFolder, known []state.Folder) []f
 			taken[foldName(f.Target)] = f.Source
 		}
 	}
-	for _, f := range plan {
+	for _, f := range a.Folders {
 		planned[f.Source] = f
 		if f.Rule == "" {
 			taken[foldName(f.Target)] = f.Source
@@ -40,10 +41,10 @@ func decideFolders(mapped []Mapped, plan []PlanFolder, known []state.Folder) []f
 		}
 		job.late = true
 		if job.Rule == "" {
-			job.Target = uniqueName(cmp.Or(filled[m.Source], m.Target), func(s string) bool {
-				other, ok := taken[foldName(s)]
+			job.Target = h.path(h.unique(h.below(cmp.Or(filled[m.Source], m.Target)), func(s string) bool {
+				other, ok := taken[foldName(h.path(s))]
 				return ok && other != m.Source
-			})
+			}))
 			taken[foldName(job.Target)] = m.Source
 		}
 		jobs = append(jobs, job)

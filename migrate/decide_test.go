@@ -51,7 +51,7 @@ func TestDecideFolders(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			jobs := decideFolders(test.mapped, test.plan, test.known)
+			jobs := decideFolders(test.mapped, &PlanAccount{Kind: KindUser, Folders: test.plan}, test.known)
 			got := map[string]string{}
 			targets := map[string]string{}
 			for _, j := range jobs {

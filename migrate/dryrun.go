@@ -159,7 +159,7 @@ func (w *dryWork) source(ctx context.Context) error {
 	}
 	defer src.Close()
 	policy := w.run.opts.Plan.Header.PolicyOf(w.plan)
-	mapped, err := sourceFolders(ctx, src, policy)
+	mapped, err := sourceFolders(ctx, src, w.plan, policy)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (w *dryWork) source(ctx context.Context) error {
 	if absent, halt := absentFolders(mapped, w.plan.Folders); halt {
 		return tooFewFolders(absent)
 	}
-	for _, job := range decideFolders(mapped, w.plan.Folders, rows) {
+	for _, job := range decideFolders(mapped, w.plan, rows) {
 		if job.Rule != "" {
 			continue
 		}

@@ -21,7 +21,7 @@ type folderJob struct {
 // decide lists the source's folders and says of each where it goes. Folders of
 // the plan that are gone from the source are told, and left out.
 func (w *accountWork) decide(ctx context.Context, src *imap.Source) ([]folderJob, error) {
-	mapped, err := sourceFolders(ctx, src, w.run.opts.Plan.Header.PolicyOf(w.plan))
+	mapped, err := sourceFolders(ctx, src, w.plan, w.run.opts.Plan.Header.PolicyOf(w.plan))
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (w *accountWork) decide(ctx context.Context, src *imap.Source) ([]folderJob
 	if err != nil {
 		return nil, err
 	}
-	jobs := decideFolders(mapped, w.plan.Folders, known)
+	jobs := decideFolders(mapped, w.plan, known)
 	for i := range jobs {
 		if err := w.keepFolder(ctx, &jobs[i], known); err != nil {
 			return nil, err

@@ -41,18 +41,18 @@ const (
 	RulePolicy    = "policy" // excluded by name
 )
 
-// reservedNames can't be made by a client: BlueMind's virtual roots in the
-// spelling of every server, and what Cyrus keeps for itself.
-var reservedNames = []string{"Dossiers partagés", "Autres utilisateurs", "Shared Folders", "Other Users", "Alt Folders"}
-
 // MapFolders decides for every folder of one account where it goes. It is a
 // pure function of what the source lists, in whatever order, and of the
 // policy; the result is in the order of the source's tree, parents before
 // children. No two folders share a target, compared without regard to case.
-func MapFolders(folders []SourceFolder, ns SourceNamespaces, p Policy) ([]Mapped, error) {
-	m := mapper{policy: p, ns: ns, byPath: map[string]*folderNode{}, taken: map[string]string{}}
+//
+// The targets of a shared mailbox begin with its name, as BlueMind's core has
+// them: INBOX is the share itself, Sent its Sent. It has no Drafts, Junk nor
+// Templates of BlueMind's making, so that those keep their own names.
+func MapFolders(t SourceTree, p Policy) ([]Mapped, error) {
+	m := mapper{policy: p, tree: t, home: homeOf(t.Share), byPath: map[string]*folderNode{}, taken: map[string]string{}}
 	// By name, so that the order of a listing decides nothing.
-	for _, f := range slices.SortedFunc(slices.Values(folders), func(a, b SourceFolder) int { return strings.Compare(a.Name, b.Name) }) {
+	for _, f := range slices.SortedFunc(slices.Values(t.Folders), func(a, b SourceFolder) int { return strings.Compare(a.Name, b.Name) }) {
 		m.add(f)
 	}
 	slices.SortFunc(m.nodes, func(a, b *folderNode) int { return slices.Compare(a.levels, b.levels) })
@@ -78,21 +78,23 @@ func MapFolders(folders []SourceFolder, ns SourceNamespaces, p Policy) ([]Mapped
 
 type folderNode struct {
 	in     SourceFolder
-	levels []string // decoded, personal prefix stripped
+	levels []string // decoded, personal prefix or subtree's root stripped; none for that root
 	role   Role
 	how    string // how the role was found
 	placed bool
-	base   string // where children go
+	base   string // target below home, where children go
 	down   string // the rule of what it lies in: junk or trash
 	out    Mapped
 }
 
 type mapper struct {
 	policy Policy
-	ns     SourceNamespaces
+	tree   SourceTree
+	home   home
+	root   *folderNode // of a subtree, if it is listed
 	nodes  []*folderNode
 	byPath map[string]*folderNode // by levels joined with NUL
-	taken  map[string]string      // folded target → source
+	taken  map[string]string      // folded target below home → source
 }
 
 // add takes a folder in. One that is listed twice is one; two names of one
@@ -103,14 +105,16 @@ func (m *mapper) add(f SourceFolder) {
 		return
 	}
 	n := &folderNode{in: f, out: Mapped{Source: f.Name}}
-	name := f.Name
-	if !strings.EqualFold(name, "INBOX") {
-		name = strings.TrimPrefix(name, m.ns.Personal)
+	if root := m.tree.Subtree; root != nil {
+		if f.Name == root.Name {
+			m.root, m.nodes = n, append(m.nodes, n)
+			return
+		}
+		f.Name = f.Name[len(root.Name)+len(string(root.Delim)):]
+	} else if !strings.EqualFold(f.Name, "INBOX") {
+		f.Name = strings.TrimPrefix(f.Name, m.tree.Spaces.Personal)
 	}
-	n.levels = []string{name}
-	if f.Delim != 0 {
-		n.levels = strings.Split(strings.TrimSuffix(name, string(f.Delim)), string(f.Delim))
-	}
+	n.levels = f.levels()
 	if strings.EqualFold(n.levels[0], "INBOX") {
 		n.levels[0] = "INBOX"
 	}
@@ -144,6 +148,9 @@ func (m *mapper) assignRoles() {
 			have[r] = true
 		}
 	}
+	if m.root != nil {
+		give(m.root, RoleInbox, "")
+	}
 	for _, n := range m.nodes {
 		if len(n.levels) == 1 && n.levels[0] == "INBOX" {
 			give(n, RoleInbox, "")
@@ -163,7 +170,10 @@ func (m *mapper) assignRoles() {
 func unique(r Role) bool { return r != RoleAll && r != RoleFlagged && r != RoleImportant }
 
 func (m *mapper) foreign(n *folderNode) bool {
-	for _, prefix := range m.ns.Foreign {
+	if m.tree.Subtree != nil {
+		return false // it was asked for
+	}
+	for _, prefix := range m.tree.Spaces.Foreign {
 		root := prefix
 		if n.in.Delim != 0 {
 			root = strings.TrimSuffix(prefix, string(n.in.Delim))
@@ -175,26 +185,32 @@ func (m *mapper) foreign(n *folderNode) bool {
 	return false
 }
 
-// defaultFolders come with every mailbox of BlueMind.
-var defaultFolders = []string{"INBOX", "Sent", "Trash", "Drafts", "Junk", "Templates", "Outbox"}
-
 // byPolicy finds a folder in the policy's map, by its name at the source or
-// with "/" between levels.
+// with "/" between levels. What it gives is below home.
 func (m *mapper) byPolicy(n *folderNode) (string, bool) {
-	if to, ok := m.policy.Folders.Map[n.in.Name]; ok {
-		return to, true
+	to, ok := m.policy.Folders.Map[n.in.Name]
+	if !ok {
+		to, ok = m.policy.Folders.Map[n.path()]
 	}
-	to, ok := m.policy.Folders.Map[strings.Join(n.levels, "/")]
-	return to, ok
+	return m.home.within(to), ok
+}
+
+// path is a folder's name with "/" between levels. The root of a subtree is
+// its INBOX.
+func (n *folderNode) path() string {
+	if len(n.levels) == 0 {
+		return "INBOX"
+	}
+	return strings.Join(n.levels, "/")
 }
 
 // reserve takes BlueMind's default folders for the roles they serve, and the
 // map's targets for those of its folders that the account has.
 func (m *mapper) reserve() {
-	for _, name := range defaultFolders {
+	for _, name := range m.home.defaults {
 		m.taken[foldName(name)] = "\x00default"
 	}
-	for _, name := range reservedNames {
+	for _, name := range m.home.reserved {
 		m.taken[foldName(name)] = "\x00reserved"
 	}
 	for _, n := range m.nodes {
@@ -215,6 +231,10 @@ func (m *mapper) place(n *folderNode) {
 		m.place(parent)
 	}
 	n.out.Role = n.role
+	if n == m.root && n.noSelect() {
+		n.out.Rule = RuleNoSelect
+		return
+	}
 	n.base, n.out.Reason = m.target(n, parent)
 	if parent != nil {
 		n.down = parent.down
@@ -224,7 +244,7 @@ func (m *mapper) place(n *folderNode) {
 		n.down = n.out.Rule
 	}
 	if n.out.Rule == "" {
-		n.out.Target = n.base
+		n.out.Target = m.home.path(n.base)
 	} else if n.out.Rule == RuleNoSelect {
 		n.out.Reason = ""
 	}
@@ -234,11 +254,18 @@ func (m *mapper) place(n *folderNode) {
 }
 
 // parent finds the nearest listed ancestor; the levels between are part of
-// the folder's own name then.
+// the folder's own name then. What lies right below the root of a subtree has
+// none, like a folder beside INBOX, unless the policy has put the root
+// elsewhere: then it follows.
 func (m *mapper) parent(n *folderNode) *folderNode {
 	for i := len(n.levels) - 1; i > 0; i-- {
 		if p := m.byPath[strings.Join(n.levels[:i], "\x00")]; p != nil {
 			return p
+		}
+	}
+	if m.root != nil && n != m.root {
+		if to, ok := m.byPolicy(m.root); ok && to != m.home.inbox {
+			return m.root
 		}
 	}
 	return nil
@@ -248,7 +275,7 @@ func (m *mapper) target(n, parent *folderNode) (path, reason string) {
 	if to, ok := m.byPolicy(n); ok {
 		return to, "mapped by the policy"
 	}
-	if to := targetOf[n.role]; to != "" {
+	if to, ok := m.home.roles[n.role]; ok {
 		if to != n.in.Name {
 			reason = n.how
 		}
@@ -262,8 +289,8 @@ func (m *mapper) target(n, parent *folderNode) (path, reason string) {
 	if parent != nil {
 		own = n.levels[len(parent.levels):]
 		prefix = parent.base
-		if prefix == "" {
-			prefix = uniqueName(sanitizeLevel(parent.levels[0], m.policy.TargetVersion)+"_", m.isTaken)
+		if prefix == "" && parent.role == RoleOutbox {
+			prefix = m.home.unique(sanitizeLevel(parent.levels[0], m.policy.TargetVersion)+"_", m.isTaken)
 			parent.base = prefix
 		}
 	}
@@ -277,45 +304,27 @@ func (m *mapper) target(n, parent *folderNode) (path, reason string) {
 	}
 	if strings.Join(clean, "/") != strings.Join(own, "/") {
 		reason = "characters that the target refuses were replaced"
-	} else if parent != nil && parent.base != strings.Join(parent.levels, "/") {
+	} else if parent != nil && parent.base != parent.path() {
 		reason = "follows its parent"
 	}
 	if n.noSelect() && parent == nil && m.taken[foldName(path)] == "\x00default" && !strings.EqualFold(path, "Outbox") {
 		// A level that holds nothing: what lies below goes below the default folder.
-		return defaultFolders[slices.IndexFunc(defaultFolders, func(d string) bool { return strings.EqualFold(d, path) })], ""
+		return m.home.defaults[slices.IndexFunc(m.home.defaults, func(d string) bool { return strings.EqualFold(d, path) })], ""
 	}
-	if safe := aside(path); safe != path {
+	if safe := m.home.aside(path); safe != path {
 		path, reason = safe, "the name means something else to BlueMind"
 	}
 	if safe := decodedTwice(path, m.policy.TargetVersion); safe != path {
 		path, reason = safe, "BlueMind 5 would read part of the name as modified UTF-7"
 	}
-	if wireLen(path) > maxPathOctets {
+	if wireLen(path) > m.home.room() {
 		path, reason = cutLevel(strings.ReplaceAll(path, "/", "_"), maxLevelOctets), "name too long for the target"
 	}
-	if final := uniqueName(path, m.isTaken); final != path {
+	if final := m.home.unique(path, m.isTaken); final != path {
 		path, reason = final, fmt.Sprintf("the name %q is taken", path)
 	}
 	m.taken[foldName(path)] = n.in.Name
 	return path, reason
-}
-
-// aside renames first levels under which nothing can be put: Outbox, virtual
-// roots, INBOX in another case (BlueMind would not make it), and INBOX in INBOX.
-// What is to be such a folder itself is renamed because the name is taken.
-func aside(path string) string {
-	levels := strings.Split(path, "/")
-	if len(levels) == 1 {
-		return path
-	}
-	reserved := slices.ContainsFunc(reservedNames, func(r string) bool { return foldName(r) == foldName(levels[0]) })
-	if reserved || strings.EqualFold(levels[0], "Outbox") || strings.EqualFold(levels[0], "INBOX") && levels[0] != "INBOX" {
-		levels[0] += "_"
-	}
-	if levels[0] == "INBOX" && strings.EqualFold(levels[1], "INBOX") {
-		levels[1] += "_"
-	}
-	return strings.Join(levels, "/")
 }
 
 func (m *mapper) isTaken(path string) bool {
@@ -348,7 +357,7 @@ func (m *mapper) rule(n *folderNode) string {
 
 func (m *mapper) excludedByName(n *folderNode) bool {
 	p := m.policy.Folders
-	path := strings.Join(n.levels, "/")
+	path := n.path()
 	matches := func(pattern string) bool {
 		return matchName(pattern, n.in.Name) || matchName(pattern, path)
 	}

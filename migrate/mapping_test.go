@@ -25,7 +25,7 @@ func folders(delim rune, list ...string) []SourceFolder {
 
 func mapped(t *testing.T, list []SourceFolder, ns SourceNamespaces, p Policy) map[string]string {
 	t.Helper()
-	out, err := MapFolders(list, ns, p)
+	out, err := MapFolders(SourceTree{Folders: list, Spaces: ns}, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestMapFolders(t *testing.T) {
 func TestMapMerges(t *testing.T) {
 	p := DefaultPolicy()
 	p.Folders.Map = map[string]string{"Old": "Sent"}
-	_, err := MapFolders(folders('/', "Old", "Sent"), SourceNamespaces{}, p)
+	_, err := MapFolders(SourceTree{Folders: folders('/', "Old", "Sent")}, p)
 	var b *BlockedError
 	if !errors.As(err, &b) || b.Mend == "" || judge(err).scope != accountHalt {
 		t.Errorf("got %v", err)
@@ -137,7 +137,7 @@ func TestMapFoldersFast(t *testing.T) {
 		list = append(list, SourceFolder{Name: fmt.Sprintf("%d/%d/Same", i%100, i), Delim: '/'})
 	}
 	began := time.Now()
-	if _, err := MapFolders(list, SourceNamespaces{}, DefaultPolicy()); err != nil {
+	if _, err := MapFolders(SourceTree{Folders: list}, DefaultPolicy()); err != nil {
 		t.Fatal(err)
 	}
 	if took := time.Since(began); took > 5*time.Second {
@@ -149,7 +149,7 @@ func TestMapFoldersFast(t *testing.T) {
 // without regard to case, nothing in Outbox or below a virtual root, names that the target takes unchanged.
 func sound(t *testing.T, list []SourceFolder, p Policy) []Mapped {
 	t.Helper()
-	out, err := MapFolders(list, SourceNamespaces{}, p)
+	out, err := MapFolders(SourceTree{Folders: list}, p)
 	if err != nil {
 		t.Fatalf("%q: %v", list, err)
 	}

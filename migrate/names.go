@@ -142,18 +142,19 @@ func wireFit(s string, max int) (n, end int) {
 func foldName(s string) string { return strings.ToLower(norm.NFC.String(s)) }
 
 // uniqueName appends a stable suffix to the last level until taken says no.
-func uniqueName(path string, taken func(string) bool) string {
+// room is how many octets the path may take on the wire.
+func uniqueName(path string, room int, taken func(string) bool) string {
 	next := path
 	for i := 2; taken(next); i++ {
-		next = suffixed(path, fmt.Sprintf(" (%d)", i))
+		next = suffixed(path, fmt.Sprintf(" (%d)", i), room)
 	}
 	return next
 }
 
 // suffixed appends to the last level, which gives way where it is too long.
-func suffixed(path, suffix string) string {
+func suffixed(path, suffix string, room int) string {
 	cut := strings.LastIndexByte(path, '/') + 1
-	room := min(maxLevelOctets, maxPathOctets-wireLen(path[:cut])) - len(suffix)
+	room = min(maxLevelOctets, room-wireLen(path[:cut])) - len(suffix)
 	if room < maxLevelOctets/8 {
 		path, cut, room = strings.ReplaceAll(path, "/", "_"), 0, maxLevelOctets-len(suffix)
 	}
