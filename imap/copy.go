@@ -166,8 +166,8 @@ type copier struct {
 // again is always safe, and is how it resumes. It gives the state to keep for
 // the next call; after an error the state given in is still valid.
 //
-// Errors: *WentBackError, *QuotaError, *AlteredError and ErrStopped end the
-// folder; an *Error of the session asks for a new session and another call.
+// Errors: *WentBackError, *QuotaError, *RightError, *AlteredError and ErrStopped
+// end the folder; an *Error of the session asks for a new session and another call.
 func CopyMailbox(ctx context.Context, src *Source, dst *Target, books Books, state FolderState, o CopyOptions) (FolderState, Tally, error) {
 	c := &copier{src: src, dst: dst, books: books, opts: o.withDefaults(), state: state, bare: map[uint32]bool{}}
 	next, err := c.run(ctx)

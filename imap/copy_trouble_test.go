@@ -3,6 +3,7 @@ package imap_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -207,6 +208,39 @@ func TestCopyFolderMissing(t *testing.T) {
 		p.fill(3)
 		p.dst.SetQuirks(imaptest.Quirks{Refuse: func(imaptest.Message) string { return words }})
 		p.mustCopy()
+		p.dst.SetQuirks(imaptest.Quirks{})
+		p.mustCopy()
+		p.equal()
+	}
+}
+
+// TestCopyNoRight: who may not write has no message refused. The folder ends,
+// and goes on once he may.
+func TestCopyNoRight(t *testing.T) {
+	for words, caps := range map[string][]string{
+		"NO Permission denied": {"MULTIAPPEND", "DIGEST=SHA1"}, "NO permission denied": nil, "NO [NOPERM] not for you": nil,
+	} {
+		p := newPair(t, caps...)
+		p.fill(300)
+		p.dst.SetQuirks(imaptest.Quirks{Refuse: func(m imaptest.Message) string {
+			if bytes.Contains(m.Body, []byte("letter 5\r")) {
+				return ""
+			}
+			return words
+		}})
+		_, err := p.copy("")
+		var right *imap.RightError
+		if !errors.As(err, &right) || right.Mailbox == "" {
+			t.Fatalf("%s: %v", words, err)
+		}
+		for uid, row := range p.ledger.rows {
+			if row.Fate == imap.Refused {
+				t.Errorf("%s: source UID %d is refused: %s", words, uid, row.Reason)
+			}
+		}
+		if n := len(p.dst.Journal().Of("APPEND")); n > 200 {
+			t.Errorf("%s: %d appends", words, n)
+		}
 		p.dst.SetQuirks(imaptest.Quirks{})
 		p.mustCopy()
 		p.equal()

@@ -120,6 +120,18 @@ type QuotaError struct {
 func (e *QuotaError) Error() string { return fmt.Sprintf("append to %q: %v", e.Mailbox, e.Err) }
 func (e *QuotaError) Unwrap() error { return e.Err }
 
+// RightError says that the target refused a message because this user may not
+// write to the mailbox: it would refuse every other one as well.
+type RightError struct {
+	Mailbox string
+	Err     error
+}
+
+func (e *RightError) Error() string { return fmt.Sprintf("append to %q: %v", e.Mailbox, e.Err) }
+
+// Unwrap gives the server's words.
+func (e *RightError) Unwrap() error { return e.Err }
+
 // AlteredError says that the target stored other octets than were sent.
 type AlteredError struct {
 	Mailbox   string

@@ -46,11 +46,7 @@ func (s *Source) ListBelow(ctx context.Context, name string, delim rune) ([]Mail
 	name = strings.TrimSuffix(name, string(delim))
 	var boxes []Mailbox
 	for _, pattern := range []string{name, name + string(delim) + "*"} {
-		wire := EncodeUTF7(pattern)
-		if err := s.unsendable("LIST", wire); err != nil {
-			return nil, err
-		}
-		found, err := s.list(ctx, `LIST "" `+quote(wire))
+		found, err := s.list(ctx, `LIST "" `+quote(EncodeUTF7(pattern)))
 		if err != nil {
 			return nil, err
 		}

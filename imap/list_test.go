@@ -187,3 +187,37 @@ func TestStatus(t *testing.T) {
 		t.Errorf("repairs %v", s.Repairs())
 	}
 }
+
+func TestListBelow(t *testing.T) {
+	s := source(t, "LIST-EXTENDED", func(p *peer) {
+		p.answer(`LIST "" "#shared.r&AOk-"`, `* LIST (\\Noselect) "." "#shared.r&AOk-"`)
+		p.answer(`LIST "" "#shared.r&AOk-.\*"`, `* LIST () "." "#shared.r&AOk-.x"`)
+		p.bye()
+	})
+	boxes, err := s.ListBelow(t.Context(), "#shared.ré.", '.')
+	if err != nil || len(boxes) != 2 || boxes[0].Name != "#shared.ré" || boxes[1].Name != "#shared.ré.x" {
+		t.Errorf("got %+v, %v", boxes, err)
+	}
+	for _, wild := range []string{"a*", "%"} {
+		if boxes, err := s.ListBelow(t.Context(), wild, '.'); err != nil || boxes != nil {
+			t.Errorf("%s: got %+v, %v", wild, boxes, err)
+		}
+	}
+}
+
+func TestRights(t *testing.T) {
+	s := target(t, "ACL", func(p *peer) {
+		p.answer(`MYRIGHTS "Dossiers partag&AOk-s/compta"`, `* MYRIGHTS "Dossiers partag&AOk-s/compta" lrswipkxte`)
+		p.answer(`MYRIGHTS "x"`, `* MYRIGHTS x ""`)
+		p.answer(`MYRIGHTS "y"`, `* MYRIGHTS {1}`, `y lr`)
+		p.send(p.expect(`MYRIGHTS "z"`), "$ NO Mailbox does not exist")
+		p.bye()
+	})
+	for _, test := range [][2]string{{"Dossiers partagés/compta", "lrswipkxte"}, {"x", ""}, {"y", "lr"}} {
+		if got, err := s.Rights(t.Context(), test[0]); err != nil || got != test[1] {
+			t.Errorf("%s: got %q, %v", test[0], got, err)
+		}
+	}
+	_, err := s.Rights(t.Context(), "z")
+	wantError(t, err, KindNo)
+}

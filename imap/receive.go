@@ -151,8 +151,14 @@ func (w *writer) refused(m *spooled, err error) (o Outcome, again bool) {
 	switch {
 	case overQuota(err):
 		o.Fate, o.Reason = Pending, words
-		if w.quota == nil {
-			w.quota = &QuotaError{Mailbox: w.opts.Target, Err: err}
+		if w.halt == nil {
+			w.halt = &QuotaError{Mailbox: w.opts.Target, Err: err}
+		}
+		return o, false
+	case noRight(err):
+		o.Fate = Pending
+		if w.halt == nil {
+			w.halt = &RightError{Mailbox: w.opts.Target, Err: err}
 		}
 		return o, false
 	case aboutFlags(words) && !w.bare[m.UID] && len(lacking(o.Flags, systemFlags(o.Flags))) > 0:
@@ -173,6 +179,12 @@ func (w *writer) refused(m *spooled, err error) (o Outcome, again bool) {
 func overQuota(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Code == "OVERQUOTA" || strings.EqualFold(strings.TrimSpace(e.Text), "Over quota"))
+}
+
+// noRight knows RFC 5530's code and the words of Cyrus 3.0, which has none.
+func noRight(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Code == "NOPERM" || strings.EqualFold(strings.TrimSpace(e.Text), "Permission denied"))
 }
 
 // aboutFlags knows the refusals that a message with system flags only escapes.

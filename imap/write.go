@@ -27,8 +27,8 @@ type writer struct {
 	out     *Appender
 	flights []flight
 	redo    []flight // refused as a whole
-	quota   error
-	fatal   error // ends the folder once what is in flight is recorded
+	halt    error    // every further message would be refused as well
+	fatal   error    // ends the folder once what is in flight is recorded
 }
 
 func (w *writer) run(ctx context.Context, ready <-chan *batch) (err error) {
@@ -79,7 +79,7 @@ func (w *writer) stop() error {
 	if w.fatal != nil {
 		return w.fatal
 	}
-	return w.quota
+	return w.halt
 }
 
 // take waits for the next batch only while nothing is in flight.

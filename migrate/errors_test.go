@@ -65,6 +65,7 @@ func TestJudge(t *testing.T) {
 
 		{"target went back", &imap.WentBackError{Side: "target"}, accountHalt},
 		{"source went back", &imap.WentBackError{Side: "source"}, accountHalt},
+		{"no right", fmt.Errorf("append: %w", &imap.RightError{}), accountHalt},
 		{"quota", fmt.Errorf("append: %w", &imap.QuotaError{}), accountHalt},
 		{"altered", &imap.AlteredError{}, accountHalt},
 		{"faithless", &imap.FidelityError{}, accountHalt},
