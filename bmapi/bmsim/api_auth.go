@@ -92,6 +92,14 @@ func (s *Sim) authLogin(c *call) (any, error) {
 		return bad("Authentication denied while system is in maintenance mode"), nil
 	}
 	v := s.dir.Check(name, secret)
+	if v.Entry == nil {
+		if e, ok := s.dir.ImportByPassword(name, secret); ok {
+			if err := s.imported(c, e); err != nil {
+				return nil, err
+			}
+			v = s.dir.Check(name, secret)
+		}
+	}
 	switch {
 	case v.Entry == nil || v.Entry.Archived():
 		return bad(""), nil
@@ -142,9 +150,26 @@ func (s *Sim) authSudo(c *call) (any, error) {
 		}
 		return nil, err
 	}
-	e, ok := s.dir.ByLogin(d.UID, strings.TrimSpace(parts[0]))
-	if !ok || e.Archived() {
+	name := strings.TrimSpace(parts[0])
+	e, ok := s.dir.ByLogin(d.UID, name)
+	if !ok {
+		var err error
+		if e, err = s.dir.Import(d.UID, name); err != nil {
+			return bad(""), nil
+		}
+		if err := s.imported(c, e); err != nil {
+			return nil, err
+		}
+	}
+	if e.Archived() {
 		return bad(""), nil
 	}
 	return s.enter(e, c.session.Origin, "Ok")
+}
+
+// imported makes the box of a user that the call took from a directory: the trap
+// of logging in as, or becoming, somebody who isn't there yet.
+func (s *Sim) imported(c *call, e *directory.Entry) error {
+	c.imported = login(e)
+	return s.makeBox(c, e)
 }

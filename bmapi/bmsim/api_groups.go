@@ -8,18 +8,28 @@ import (
 
 func (s *Sim) groupRoutes() {
 	r := &s.router
-	put := func(change func(by, d, uid string, g directory.Group) (*directory.Entry, error)) func(*call) (any, error) {
-		return func(c *call) (any, error) {
-			v, d, err := adminBody[directory.Group](c)
-			if err != nil {
-				return nil, err
-			}
-			_, err = change(c.who(), d, c.p("uid"), v)
-			return void{}, err
+	create := func(c *call) (any, error) {
+		v, d, err := adminBody[directory.Group](c)
+		if err != nil {
+			return nil, err
 		}
+		_, err = s.dir.CreateGroup(c.who(), d, c.p("uid"), c.p("extid"), v)
+		return void{}, err
 	}
-	r.add("PUT", "/groups/{d}/{uid}", put(s.dir.CreateGroup))
-	r.add("POST", "/groups/{d}/{uid}", put(s.dir.UpdateGroup))
+	r.add("PUT", "/groups/{d}/{uid}", create)
+	r.add("PUT", "/groups/{d}/{uid}/{extid}/createwithextid", create)
+	r.add("POST", "/groups/{d}/{uid}", func(c *call) (any, error) {
+		v, d, err := adminBody[directory.Group](c)
+		if err != nil {
+			return nil, err
+		}
+		c.owned(d, c.p("uid"))
+		_, err = s.dir.UpdateGroup(c.who(), d, c.p("uid"), v)
+		return void{}, err
+	})
+	s.find("/groups/{d}/_extid/{key}", func(d, key string) (any, error) {
+		return groupOrNull(s.dir.ByExternalID(d, directory.KindGroup, key))
+	})
 	s.find("/groups/{d}/byName/{key}", func(d, key string) (any, error) { return groupOrNull(s.dir.GroupByName(d, key)) })
 	s.find("/groups/{d}/byEmail/{key}", func(d, key string) (any, error) { return groupOrNull(s.dir.ByEmail(d, lower(key))) })
 	s.find("/groups/{d}/{key}/complete", func(d, key string) (any, error) { return groupOrNull(s.dir.Entry(d, key)) })
@@ -42,6 +52,7 @@ func (s *Sim) deleteGroup(c *call) (any, error) {
 		return nil, err
 	}
 	uid := c.p("uid")
+	c.owned(d, uid)
 	return s.task(c, "", func(ctx context.Context, m *monitor) (string, error) {
 		m.step("Deleting group " + uid + "@" + d)
 		e, ok := s.dir.Entry(d, uid)
@@ -58,6 +69,10 @@ func (s *Sim) memberRoutes() {
 			v, d, err := adminBody[[]directory.Member](c)
 			if err != nil {
 				return nil, err
+			}
+			c.owned(d, c.p("uid"))
+			for _, m := range v {
+				c.owned(d, m.UID)
 			}
 			return void{}, f(c.who(), d, c.p("uid"), v)
 		}

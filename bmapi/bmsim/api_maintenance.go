@@ -82,6 +82,7 @@ func (s *Sim) repair(c *call, check bool) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.dry = cfg.Dry
 	// The id bears the domain as written in the path.
 	id := "repair-" + e.UID + "@" + c.p("d")
 	return s.task(c, id, func(_ context.Context, m *monitor) (string, error) {

@@ -15,6 +15,7 @@ func (s *Sim) userRoutes() {
 		if err != nil {
 			return nil, err
 		}
+		c.owned(d, c.p("uid"))
 		e, err := s.dir.UpdateUser(c.who(), d, c.p("uid"), v)
 		if err != nil {
 			return nil, err
@@ -35,12 +36,7 @@ func (s *Sim) userRoutes() {
 	s.find("/users/{d}/byLogin/{key}", func(d, key string) (any, error) { return userOrNull(s.dir.ByLogin(d, key)) })
 	s.find("/users/{d}/byEmail/{key}", func(d, key string) (any, error) { return userOrNull(s.dir.ByEmail(d, lower(key))) })
 	s.find("/users/{d}/byExtId/{key}", func(d, key string) (any, error) {
-		for _, e := range s.dir.Entries(d) {
-			if e.User != nil && string(e.ExternalID) == key {
-				return e.UserItem(), nil
-			}
-		}
-		return null{}, nil
+		return userOrNull(s.dir.ByExternalID(d, directory.KindUser, key))
 	})
 	s.find("/users/{d}/_alluids", func(d, _ string) (any, error) { return s.dir.Users(d), nil })
 	s.userPartRoutes()
@@ -80,6 +76,7 @@ func (s *Sim) createUser(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.owned(d, c.p("uid"))
 	e, err := s.dir.CreateUser(c.who(), d, c.p("uid"), c.p("extid"), v)
 	if err != nil {
 		return nil, err
@@ -94,6 +91,7 @@ func (s *Sim) deleteUser(c *call) (any, error) {
 		return nil, err
 	}
 	uid := c.p("uid")
+	c.owned(d, uid)
 	return s.task(c, "", func(ctx context.Context, m *monitor) (string, error) {
 		m.step("Deleting user " + uid + "@" + d)
 		e, ok := s.dir.Entry(d, uid)
@@ -158,6 +156,7 @@ func changeUser[T any](s *Sim, method, pattern string, change func(c *call, doma
 		if err != nil {
 			return nil, err
 		}
+		c.owned(d, c.p("uid"))
 		return void{}, change(c, d, v)
 	})
 }
@@ -182,5 +181,6 @@ func (s *Sim) setPassword(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.owned(d, c.p("uid"))
 	return void{}, s.dir.SetPassword(c.who(), d, c.p("uid"), v.CurrentPassword, v.NewPassword)
 }

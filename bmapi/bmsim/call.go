@@ -21,6 +21,11 @@ type call struct {
 	session *directory.Session // nil: nobody is logged in
 	body    []byte
 	chunked bool
+
+	imported string // login@domain uid of whom the call took from a directory
+	ofOthers bool   // it wants to change what a directory owns
+	dry      bool   // it looks, and changes nothing
+	done     bool   // the handler ran and had nothing against it
 }
 
 func (c *call) p(name string) string { return c.params[name] }
@@ -32,6 +37,13 @@ func (c *call) who() string {
 		return ""
 	}
 	return c.session.UID
+}
+
+// owned notes that a call wants to change an entry, if a directory owns it.
+func (c *call) owned(domainUID, uid string) {
+	if e, ok := c.sim.dir.Entry(domainUID, uid); ok && e.Owned() {
+		c.ofOthers = true
+	}
 }
 
 func denied(what string) error {

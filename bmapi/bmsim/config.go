@@ -34,35 +34,6 @@ type Config struct {
 	Logger           *slog.Logger // nil: nowhere
 }
 
-// Domain is a domain to make at the start, with all that mail needs, unless it
-// is there.
-type Domain struct {
-	UID          string // "": Name
-	Name         string
-	Aliases      []string
-	DefaultAlias string // "": Name or, with another UID, the first alias
-	Settings     map[string]string
-	Users        []User
-	Shares       []Share
-}
-
-// User is a user to make at the start, unless there is one of that login.
-type User struct {
-	Login    string
-	Password string
-	Name     string   // family name; "": the login
-	Emails   []string // the first one is the default; none: login@default alias
-	QuotaKiB int64
-	Archived bool
-}
-
-// Share is a mailshare to make at the start.
-type Share struct {
-	Name    string
-	Emails  []string
-	Writers []string // logins that get Write and are subscribed
-}
-
 func (c Config) withDefaults() Config {
 	if c.Version == 0 {
 		c.Version = 5

@@ -19,6 +19,11 @@ type Call struct {
 	Who       string `json:"who"`             // login@domain uid; "-" without a session
 	Status    int    `json:"status"`
 	ErrorCode string `json:"errorCode,omitempty"`
+
+	Write    bool   `json:"write,omitempty"`    // it asks for a change of domains, entries, rights, subscriptions or settings
+	Wrote    bool   `json:"wrote,omitempty"`    // it asked for a change and was granted it, whatever the client heard
+	Owned    bool   `json:"owned,omitempty"`    // it asks for a change of what LDAP or AD owns
+	Imported string `json:"imported,omitempty"` // login@domain uid of the user that it made by importing him
 }
 
 // Login is one IMAP login that reached the proxy.
@@ -161,6 +166,12 @@ func pick[T any](j *Journal, part func(Event) *T) []T {
 
 // Calls lists REST calls.
 func (j *Journal) Calls() []Call { return pick(j, func(e Event) *Call { return e.Call }) }
+
+// Writes lists the calls that asked for a change, refused ones included, and
+// those that made a user by importing him. Keys and sessions are no such change.
+func (j *Journal) Writes() []Call {
+	return slices.DeleteFunc(j.Calls(), func(c Call) bool { return !c.Write && c.Imported == "" })
+}
 
 // Logins lists IMAP logins, refused ones included.
 func (j *Journal) Logins() []Login { return pick(j, func(e Event) *Login { return e.Login }) }

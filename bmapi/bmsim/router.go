@@ -2,6 +2,7 @@ package bmsim
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -9,7 +10,19 @@ import (
 type route struct {
 	method, pattern string
 	params          []string // names, in order
+	writes          bool     // it changes domains, entries, rights, subscriptions or settings
 	handle          func(*call) (any, error)
+}
+
+// reading are calls that change nothing although they are no GET. Sessions, keys
+// and the search index are none of what an administrator provisions.
+var reading = []string{"/auth/", "/_search", "/_mget", "/_mgetById", "/_multipleById", "/_count", "/_sorted",
+	"/_filteredChangesetById", "/_consolidate", "/_maintenance/check"}
+
+func writes(method, pattern string) bool {
+	return method != "GET" && !slices.ContainsFunc(reading, func(part string) bool {
+		return strings.HasPrefix(pattern, part) || strings.HasSuffix(pattern, part)
+	})
 }
 
 // node is a level of the tree of paths. As in bm-core a literal segment goes
@@ -33,7 +46,7 @@ func (r *router) add(method, pattern string, handle func(*call) (any, error)) {
 	if r.methods[method] == nil {
 		r.methods[method] = newNode()
 	}
-	rt := &route{method: method, pattern: pattern, handle: handle}
+	rt := &route{method: method, pattern: pattern, writes: writes(method, pattern), handle: handle}
 	at := r.methods[method]
 	segments := strings.Split(strings.TrimPrefix(pattern, "/"), "/")
 	for i, s := range segments {

@@ -2,6 +2,7 @@ package bmsim
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"bmsync/bmapi/bmsim/internal/directory"
@@ -16,7 +17,10 @@ func (s *Sim) seed(d Domain) error {
 		uid = d.Name
 	}
 	if _, ok := s.dir.Domain(uid); !ok {
-		v := directory.Domain{Label: directory.Text(d.Name), Name: directory.Text(uid), DefaultAlias: directory.Text(d.DefaultAlias), Aliases: d.Aliases}
+		v := directory.Domain{Label: directory.Text(d.Name), Name: directory.Text(uid), DefaultAlias: directory.Text(d.DefaultAlias), Aliases: d.Aliases, Properties: maps.Clone(d.Properties)}
+		if d.Directory != nil {
+			v.Properties = d.Directory.properties(v.Properties)
+		}
 		if d.Name != uid && !slices.Contains(v.Aliases, d.Name) {
 			v.Aliases = append([]string{d.Name}, d.Aliases...)
 		}
@@ -37,6 +41,11 @@ func (s *Sim) seed(d Domain) error {
 	if d.Settings != nil {
 		if err := s.dir.SetSettings(by, uid, d.Settings); err != nil {
 			return fmt.Errorf("settings of %s: %w", uid, err)
+		}
+	}
+	if d.Directory != nil {
+		if err := s.seedDirectory(uid, *d.Directory); err != nil {
+			return fmt.Errorf("directory of %s: %w", uid, err)
 		}
 	}
 	for _, u := range d.Users {
@@ -74,7 +83,7 @@ func (s *Sim) seedUser(domainUID string, u User) error {
 	if u.QuotaKiB > 0 {
 		v.Quota = &u.QuotaKiB
 	}
-	e, err := s.dir.CreateUser(directory.AdminUID, domainUID, directory.NewUUID(), "", v)
+	e, err := s.dir.CreateUser(directory.AdminUID, domainUID, directory.NamedUUID(domainUID, "user", u.Login), "", v)
 	if err != nil {
 		return err
 	}
@@ -91,7 +100,7 @@ func (s *Sim) seedShare(domainUID string, m Share) error {
 		v := directory.Mailshare{Name: directory.Text(m.Name), Routing: "internal"}
 		v.Emails = seedEmails(m.Emails)
 		var err error
-		if e, err = s.dir.CreateMailshare(directory.AdminUID, domainUID, directory.NewUUID(), v); err != nil {
+		if e, err = s.dir.CreateMailshare(directory.AdminUID, domainUID, directory.NamedUUID(domainUID, "mailshare", m.Name), v); err != nil {
 			return err
 		}
 	}

@@ -31,8 +31,10 @@ func (s *Sim) handler() http.Handler {
 		if c.session != nil {
 			who = c.session.Who()
 		}
+		write := c.route != nil && c.route.writes && !c.dry
 		s.journal.add(Event{Call: &Call{
 			Method: r.Method, Path: c.journalPath(path), Query: c.journalQuery(), Who: who, Status: code, ErrorCode: errorCode,
+			Write: write, Wrote: write && c.done, Owned: write && c.ofOthers, Imported: c.imported,
 		}})
 	})
 }
@@ -106,6 +108,7 @@ func (s *Sim) answer(w http.ResponseWriter, c *call, path string) (int, string) 
 		writeFault(w, status(f), f)
 		return status(f), f.Code
 	}
+	c.done = true
 	return c.reply(w, v), ""
 }
 

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// CreateGroup makes a group.
-func (s *Store) CreateGroup(by, domainUID, uid string, g Group) (*Entry, error) {
+// CreateGroup makes a group; extID is its id elsewhere, or "".
+func (s *Store) CreateGroup(by, domainUID, uid, extID string, g Group) (*Entry, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.domains[domainUID]
@@ -20,6 +20,7 @@ func (s *Store) CreateGroup(by, domainUID, uid string, g Group) (*Entry, error) 
 	if d.entries[uid] != nil || s.byUID[uid] != nil {
 		return nil, Faultf(AlreadyExists, "uid %s already exists", uid)
 	}
+	e.ExternalID = Text(extID)
 	return e, s.put(e)
 }
 

@@ -58,7 +58,8 @@ type Store struct {
 	keys     []*keyRow
 	sessions map[string]*Session
 	nobody   map[string]bool // logins that named nobody: AuthContextCache
-	turn     int             // round robin over servers
+	people   map[string]*people
+	turn     int // round robin over servers
 }
 
 type domain struct {
@@ -77,7 +78,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	s := &Store{
 		opts: opts.withDefaults(), files: files{dir}, nextID: 1,
 		domains: map[string]*domain{}, byUID: map[string]*Entry{}, defaults: map[string][]*Entry{},
-		sessions: map[string]*Session{}, nobody: map[string]bool{},
+		sessions: map[string]*Session{}, nobody: map[string]bool{}, people: map[string]*people{},
 	}
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("directory: %w", err)
@@ -284,6 +285,16 @@ func (s *Store) ByName(domainUID, name string) (*Entry, bool) {
 	}
 	e := d.names[name]
 	return e, e != nil
+}
+
+// ByExternalID finds an entry of a kind by the id it has elsewhere.
+func (s *Store) ByExternalID(domainUID, kind, extID string) (*Entry, bool) {
+	for _, e := range s.Entries(domainUID) {
+		if e.Kind == kind && extID != "" && string(e.ExternalID) == extID {
+			return e, true
+		}
+	}
+	return nil, false
 }
 
 // ByEmail finds the entry that an address reaches, in one domain. The right

@@ -52,7 +52,7 @@ func (s *Store) CreateUser(by, domainUID, uid, extID string, u User) (*Entry, er
 		now := s.opts.Now().UnixMilli()
 		e.Password, u.PasswordLastChange = stored(string(u.Password)), &now
 	}
-	s.finishUser(e, &u)
+	s.finishUser(d, e, &u)
 	if e.HasMailbox() {
 		e.Subs = []Subscription{{Container: ACLContainer(uid), OfflineSync: true, Automount: true}}
 	}
@@ -63,10 +63,11 @@ func (s *Store) CreateUser(by, domainUID, uid, extID string, u User) (*Entry, er
 	return e, nil
 }
 
-func (s *Store) finishUser(e *Entry, u *User) {
+func (s *Store) finishUser(d *domain, e *Entry, u *User) {
 	u.Password, u.Quota = "", unlimited(u.Quota)
-	if u.Routing == "none" {
+	if u.Routing == "none" { // addresses outside the domain become a forward
 		u.Routing = "internal"
+		u.Emails = slices.DeleteFunc(u.Emails, func(m Email) bool { return !d.local(m.Address) })
 	}
 	if u.Properties == nil {
 		u.Properties = map[string]string{}
@@ -149,7 +150,7 @@ func (s *Store) UpdateUser(by, domainUID, uid string, u User) (*Entry, error) {
 	}
 	u.PasswordLastChange = old.User.PasswordLastChange
 	n.Meta = s.touched(old.Meta, by)
-	s.finishUser(&n, &u)
+	s.finishUser(d, &n, &u)
 	if err := s.put(&n); err != nil {
 		return nil, err
 	}
@@ -225,6 +226,9 @@ func (s *Store) uids(domainUID, kind string) []string {
 // SetPassword changes a password. With current it must be the present one.
 func (s *Store) SetPassword(by, domainUID, uid, current, fresh string) error {
 	return s.change(by, domainUID, uid, KindUser, func(e *Entry) error {
+		if e.Owned() {
+			return Faultf(Forbidden, "Operation forbidden. Password must be changed in the directory.")
+		}
 		if current != "" && !matches(e.Password, current) {
 			return Faultf("AUTHENTICATION_FAIL", "current password is not valid")
 		}
