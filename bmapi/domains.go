@@ -103,28 +103,43 @@ func (n NewDomain) wire() Domain {
 	return d
 }
 
-// CreateDomain makes a domain that can hold mail: the domain itself unless its
-// default alias is one already, then AssignServers. After an interruption it is
+// CreateDomain makes a domain that can hold mail: PutDomain unless its default
+// alias is a domain's already, then AssignServers. After an interruption it is
 // called again and goes on from where it was.
 //
 // PUT /domains/{uid}
 func (s *Session) CreateDomain(ctx context.Context, n NewDomain) (*Domain, error) {
-	w := n.wire()
-	d, err := s.LookupDomain(ctx, w.DefaultAlias)
+	d, err := s.LookupDomain(ctx, n.wire().DefaultAlias)
 	if errors.Is(err, ErrNotFound) {
-		if err = s.do(ctx, "PUT", at("/domains", w.UID), w, nil); err != nil {
-			// Our own try, or another's, may have been first. Looking tells;
-			// the fault stands if it was neither.
-			if found, lookErr := s.LookupDomain(ctx, w.DefaultAlias); lookErr != nil || found.UID != w.UID {
-				return nil, err
-			}
-		}
-		d, err = s.LookupDomain(ctx, w.DefaultAlias)
+		d, err = s.PutDomain(ctx, n)
 	}
+	if err != nil {
+		return nil, err
+	}
+	return d, s.AssignServers(ctx, d.UID, n.Server)
+}
+
+// PutDomain makes the domain itself, without a server: no mailbox can be in it
+// yet. One that is there under the same uid is taken as ours. n.Server is not
+// looked at.
+//
+// PUT /domains/{uid}
+func (s *Session) PutDomain(ctx context.Context, n NewDomain) (*Domain, error) {
+	w := n.wire()
+	if err := s.do(ctx, "PUT", at("/domains", w.UID), w, nil); err != nil {
+		// Our own try, or another's, may have been first. Looking tells;
+		// the fault stands if it was neither.
+		found, lookErr := s.LookupDomain(ctx, w.DefaultAlias)
+		if lookErr != nil || found.UID != w.UID {
+			return nil, err
+		}
+		return found, nil
+	}
+	d, err := s.LookupDomain(ctx, w.DefaultAlias)
 	if err != nil {
 		return nil, fmt.Errorf("look for domain %s: %w", w.DefaultAlias, err)
 	}
-	return d, s.AssignServers(ctx, d.UID, n.Server)
+	return d, nil
 }
 
 // AssignServers gives a domain its servers as BlueMind's console does: the mail
