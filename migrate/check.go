@@ -71,8 +71,10 @@ type checkup struct {
 	version  string
 	domains  map[string]*domainFacts // by the name in the rows
 	limit    int64                   // message size of the installation, octets; 0: not told
-	run      string                  // name for keys
-	seats    *semaphore.Weighted     // sessions on the target
+	facts    Facts
+	answers  map[string]Answer   // that count, by rule
+	run      string              // name for keys
+	seats    *semaphore.Weighted // sessions on the target
 
 	mu    sync.Mutex
 	boxes map[string][]int // rows by domain and mailbox: two rows may name one
@@ -95,7 +97,7 @@ type surveyed struct {
 // the check could not be made: the plan can't be read, or it was stopped.
 func Check(ctx context.Context, o CheckOptions) (CheckResult, error) {
 	c := &checkup{CheckOptions: o.withDefaults(), found: newFindings(), surveys: map[string]surveyed{},
-		domains: map[string]*domainFacts{}, boxes: map[string][]int{}}
+		domains: map[string]*domainFacts{}, boxes: map[string][]int{}, answers: map[string]Answer{}}
 	ctx, release := stoppable(ctx, o.Stop)
 	defer release()
 	if err := c.readPlan(); err != nil {
@@ -172,17 +174,25 @@ func (c *checkup) readPlan() error {
 func (c *checkup) lookAtTarget(ctx context.Context) {
 	defer c.greeting(ctx)
 	if !c.open(ctx) {
-		for _, r := range []checkRule{checkDomain, checkMailbox, checkRouting, checkUsable, checkQuota, checkSize, checkBlank} {
+		for _, r := range []checkRule{checkDomain, checkMailbox, checkRouting, checkUsable, checkQuota, checkSize, checkBlank, checkAutodiscover} {
 			c.found.add(r, Skipped, "the target could not be asked", "")
 		}
+		c.ask(ctx)
 		return
 	}
 	defer c.platform.close(ctx)
 	if c.openState(ctx); c.store != nil {
 		defer c.store.Close() // it was only read
 	}
+	c.learn(ctx)
 	c.lookAtDomains(ctx)
+	c.tellDomains()
+	c.estimate()
+	var g errgroup.Group
+	g.Go(func() error { c.discover(ctx); return nil }) // what it meets are findings
 	c.lookAtAccounts(ctx)
+	g.Wait()
+	c.ask(ctx)
 	c.twice()
 	c.sizes()
 	c.unsaid()
@@ -223,6 +233,8 @@ func (c *checkup) member(row int, note string) member {
 func (c *checkup) result() CheckResult {
 	res := CheckResult{Target: c.Target.Name, URL: c.Target.URL, Version: c.version, Phase: c.Phase, Accounts: len(c.Rows), Probed: c.Probe, Findings: c.found.list()}
 	res.Rules = outcomes(res.Findings)
+	res.Facts = c.facts
+	c.answered(res.Rules)
 	for _, f := range res.Findings {
 		switch f.Severity {
 		case Blocker:
