@@ -91,14 +91,24 @@ func (s *Sim) repair(c *call, check bool) (any, error) {
 				continue // unknown operations are ignored without a word
 			}
 			m.step(op.Identifier)
-			makes := op.Identifier == "mailboxDefaultFolders" || op.Identifier == "mailboxExists"
-			if cfg.Dry || !makes {
+			if cfg.Dry {
 				continue
 			}
-			if err := s.settleBox(e); err != nil {
+			if err := s.mend(e, op.Identifier); err != nil {
 				return "", err
 			}
 		}
 		return "", nil
 	})
+}
+
+// mend does the repairs that something here can need.
+func (s *Sim) mend(e *directory.Entry, op string) error {
+	switch op {
+	case "mailboxDefaultFolders", "mailboxExists":
+		return s.settleBox(e)
+	case "mailboxAclsContainer", "mailboxAcls":
+		return s.dir.SetNoACL(e, false)
+	}
+	return nil
 }

@@ -15,7 +15,8 @@ type call struct {
 	sim     *Sim
 	req     *http.Request
 	path    string // raw, after /api
-	route   *route
+	route   *route // nil: no service has such a path
+	clean   bool   // the path has the form of the route's pattern
 	params  map[string]string
 	query   url.Values
 	session *directory.Session // nil: nobody is logged in

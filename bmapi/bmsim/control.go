@@ -19,6 +19,7 @@ type orders struct {
 	ExpireSessions   bool        `json:"expireSessions"`
 	State            string      `json:"state"`
 	MessageSizeLimit int64       `json:"messageSizeLimit"`
+	Restart          bool        `json:"restart"` // see [Sim.Restart]
 }
 
 // journalBody is the answer of GET /sim/journal.
@@ -48,6 +49,8 @@ func (s *Sim) control(w http.ResponseWriter, r *http.Request, path string) {
 	case "GET /sim/journal":
 		j := s.journal
 		writeJSON(w, journalBody{j.Calls(), j.Logins(), j.Appends(), j.Notices(), j.KeysAlive(), j.Sessions()})
+	case "GET /sim/snapshot":
+		_, _ = io.WriteString(w, s.Snapshot()) // the client may have gone
 	case "POST /sim/faults":
 		if err := s.order(r.Body); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
@@ -80,6 +83,9 @@ func (s *Sim) order(body io.Reader) error {
 		}
 	}
 	s.faults.Add(o.Faults...)
+	if o.Restart {
+		s.Restart()
+	}
 	if o.ExpireSessions {
 		s.ExpireSessions()
 	}

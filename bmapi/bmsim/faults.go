@@ -20,12 +20,19 @@ const (
 	Failing     FaultKind = "failing"     // HTTP 500 with errorCode Code, SQL_ERROR if not set; nothing done
 	Late        FaultKind = "late"        // HTTP 504 after the call was executed
 	Slow        FaultKind = "slow"        // Delay before the call is executed
+	CutBefore   FaultKind = "cut-before"  // the connection is closed, nothing done
+	CutAfter    FaultKind = "cut-after"   // the connection is closed, the call was executed
 	Hook        FaultKind = "hook"        // a box is made without its folders; the call says OK
+	HookACL     FaultKind = "hook-acl"    // a box is made without the container of its rights; the call says OK
 	SlowTask    FaultKind = "slow-task"   // Delay before a task does its work
 	FailedTask  FaultKind = "failed-task" // a task ends InError, nothing done
+	Sessions    FaultKind = "sessions"    // all sessions have ended when the call comes; keys get new ones
+	Restarting  FaultKind = "restart"     // bm-core restarts: HTTP 502, nothing done; see [Sim.Restart]
 )
 
-var faultKinds = []FaultKind{Unavailable, Failing, Late, Slow, Hook, SlowTask, FailedTask}
+var faultKinds = []FaultKind{
+	Unavailable, Failing, Late, Slow, CutBefore, CutAfter, Hook, HookACL, SlowTask, FailedTask, Sessions, Restarting,
+}
 
 // Fault is one thing that goes wrong, on calls that match.
 type Fault struct {
@@ -75,8 +82,27 @@ type Faults struct {
 	now  func() time.Time
 	imap *endpoint.Faults // nil: version 4
 
-	mu   sync.Mutex
-	list []*activeFault
+	mu    sync.Mutex
+	list  []*activeFault
+	watch func(Call)
+}
+
+// Watch has a function called with each REST call that comes, before anything
+// is done about it and from the goroutine that serves it; the call waits for it.
+// What came of the call isn't told yet. nil ends it.
+func (f *Faults) Watch(watch func(Call)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.watch = watch
+}
+
+func (f *Faults) tell(c Call) {
+	f.mu.Lock()
+	watch := f.watch
+	f.mu.Unlock()
+	if watch != nil {
+		watch(c)
+	}
 }
 
 // Add switches faults on.

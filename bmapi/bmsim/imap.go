@@ -138,6 +138,12 @@ func (s *Sim) makeBox(c *call, e *directory.Entry) error {
 	if e.Kind == directory.KindGroup || !e.HasMailbox() {
 		return nil
 	}
+	if _, ok := s.faults.take(HookACL, c.req.Method, c.path); ok {
+		s.journal.add(Event{Note: "box of " + e.UID + " left without the container of its rights on purpose"})
+		if err := s.dir.SetNoACL(e, true); err != nil {
+			return err
+		}
+	}
 	if _, ok := s.faults.take(Hook, c.req.Method, c.path); ok {
 		s.journal.add(Event{Note: "box of " + e.UID + " left without folders on purpose"})
 		return nil

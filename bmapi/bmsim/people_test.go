@@ -59,7 +59,9 @@ func (p person) addresses() string {
 func TestImportedUsers(t *testing.T) {
 	sim := start(t, company())
 	adm := admin(t, sim)
-	var d struct{ Value struct{ Properties map[string]string } }
+	var d struct {
+		Value struct{ Properties map[string]string }
+	}
 	adm.ok("GET", "/domains/"+companyUID, nil, &d)
 	if d.Value.Properties["import_ad_enabled"] != "true" {
 		t.Errorf("%v", d.Value.Properties)

@@ -25,18 +25,29 @@ func (s *Sim) handler() http.Handler {
 			return
 		}
 		vals, _ := url.ParseQuery(query) // what can't be parsed is left out
-		c := &call{sim: s, req: r, query: vals}
+		c := &call{sim: s, req: r, query: vals, path: path}
+		c.route, c.clean = s.router.find(r.Method, path)
+		s.faults.tell(c.told(0, ""))
 		code, errorCode := s.serve(w, c, path)
-		who := "-"
-		if c.session != nil {
-			who = c.session.Who()
+		told := c.told(code, errorCode)
+		s.journal.add(Event{Call: &told})
+		if code == 0 {
+			panic(http.ErrAbortHandler)
 		}
-		write := c.route != nil && c.route.writes && !c.dry
-		s.journal.add(Event{Call: &Call{
-			Method: r.Method, Path: c.journalPath(path), Query: c.journalQuery(), Who: who, Status: code, ErrorCode: errorCode,
-			Write: write, Wrote: write && c.done, Owned: write && c.ofOthers, Imported: c.imported,
-		}})
 	})
+}
+
+// told is a call for the journal.
+func (c *call) told(code int, errorCode string) Call {
+	who := "-"
+	if c.session != nil {
+		who = c.session.Who()
+	}
+	write := c.route != nil && c.route.writes && !c.dry
+	return Call{
+		Method: c.req.Method, Path: c.journalPath(c.path), Query: c.journalQuery(), Who: who, Status: code, ErrorCode: errorCode,
+		Write: write, Wrote: write && c.done, Owned: write && c.ofOthers, Imported: c.imported,
+	}
 }
 
 // gateway answers as nginx does when bm-core does not.
@@ -54,17 +65,28 @@ func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
 
+// serve does what faults are set, and else the call. Status 0: the connection is
+// to be cut.
 func (s *Sim) serve(w http.ResponseWriter, c *call, path string) (code int, errorCode string) {
 	method := c.req.Method
-	c.path = path
 	if f, ok := s.faults.take(Unavailable, method, path); ok {
 		return gateway(w, cmp.Or(f.Status, http.StatusServiceUnavailable))
 	}
 	if f, ok := s.faults.take(Slow, method, path); ok && pause(c.req.Context(), f.Delay) != nil {
-		panic(http.ErrAbortHandler) // returning would say 200
+		return 0, ""
 	}
-	if err := c.readBody(); err != nil {
-		panic(http.ErrAbortHandler)
+	if c.readBody() != nil {
+		return 0, ""
+	}
+	if _, ok := s.faults.take(CutBefore, method, path); ok {
+		return 0, ""
+	}
+	if _, ok := s.faults.take(Restarting, method, path); ok {
+		s.Restart()
+		return gateway(w, http.StatusBadGateway)
+	}
+	if _, ok := s.faults.take(Sessions, method, path); ok {
+		s.ExpireSessions()
 	}
 	if f, ok := s.faults.take(Failing, method, path); ok {
 		fault := directory.Faultf(cmp.Or(f.Code, "SQL_ERROR"), "failing on purpose")
@@ -78,18 +100,20 @@ func (s *Sim) serve(w http.ResponseWriter, c *call, path string) (code int, erro
 		s.answer(discard{http.Header{}}, c, path)
 		return gateway(w, http.StatusGatewayTimeout)
 	}
+	if _, ok := s.faults.take(CutAfter, method, path); ok {
+		s.answer(discard{http.Header{}}, c, path)
+		return 0, ""
+	}
 	return s.answer(w, c, path)
 }
 
 // answer keeps bm-core's order: the route, the session, the parameters, and
 // only then, in the handler, the body, the domain and the rights.
 func (s *Sim) answer(w http.ResponseWriter, c *call, path string) (int, string) {
-	rt, clean := s.router.find(c.req.Method, path)
-	if rt == nil {
+	if c.route == nil {
 		writeUnknown(w, c.req.Method, path)
 		return http.StatusInternalServerError, ""
 	}
-	c.route = rt
 	key := c.req.Header.Get("X-BM-ApiKey")
 	if key == "" {
 		key = c.q("apikey")
@@ -102,7 +126,7 @@ func (s *Sim) answer(w http.ResponseWriter, c *call, path string) (int, string) 
 		}
 		c.session = session
 	}
-	v, err := c.invoke(path, clean)
+	v, err := c.invoke(path, c.clean)
 	if err != nil {
 		f := asFault(err)
 		writeFault(w, status(f), f)

@@ -138,7 +138,7 @@ func (s *Sim) open() error {
 	}
 	s.journal.keys, s.journal.sessions = s.dir.KeysAlive, s.dir.Sessions
 	s.faults = &Faults{now: s.cfg.Now}
-	s.tasks = &tasks{ctx: s.ctx, all: map[string]*monitor{}}
+	s.tasks = newTasks(s.ctx)
 	s.cached = &keyCache{good: map[[sha256.Size]byte]time.Time{}}
 	if s.cfg.Version < 5 {
 		s.cached.life = s.cfg.KeyCache
@@ -218,6 +218,7 @@ func (s *Sim) Close() error {
 	}
 	if s.tasks != nil {
 		s.tasks.wg.Wait()
+		s.tasks.cancel()
 	}
 	if s.back != nil {
 		err = errors.Join(err, s.back.close())
@@ -270,6 +271,14 @@ func (s *Sim) SetState(state string) {
 // ExpireSessions ends all REST sessions, as after an idle time; API keys get a
 // new one with their next call.
 func (s *Sim) ExpireSessions() { s.dir.EndSessions() }
+
+// Restart does to what bm-core keeps in memory what its restart does: tasks are
+// forgotten, those that run are lost before they did their work, and failed
+// logins are no longer remembered. Sessions and keys stay, as they are on disk.
+func (s *Sim) Restart() {
+	s.tasks.restart()
+	s.dir.ForgetNobody()
+}
 
 // MessageSizeLimit is message_size_limit, in bytes.
 func (s *Sim) MessageSizeLimit() int64 { return s.sizeLimit.Load() }

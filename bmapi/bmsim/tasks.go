@@ -63,13 +63,50 @@ func (m *monitor) get() (taskStatus, []string) {
 	return m.status, slices.Clone(m.logs)
 }
 
-// tasks are forgotten when the process ends, as bm-core forgets them.
-type tasks struct {
-	ctx context.Context
-	wg  sync.WaitGroup
+// tasksAtOnce is how many tasks bm-core runs at a time; others wait.
+const tasksAtOnce = 16
 
-	mu  sync.Mutex
-	all map[string]*monitor
+// tasks are forgotten when bm-core restarts.
+type tasks struct {
+	wg    sync.WaitGroup
+	slots chan struct{}
+
+	mu     sync.Mutex
+	all    map[string]*monitor
+	parent context.Context
+	ctx    context.Context // of the tasks since the last restart
+	cancel context.CancelFunc
+}
+
+func newTasks(ctx context.Context) *tasks {
+	t := &tasks{parent: ctx, slots: make(chan struct{}, tasksAtOnce)}
+	t.restart()
+	return t
+}
+
+// restart forgets all tasks; those that have not begun never will.
+func (t *tasks) restart() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cancel != nil {
+		t.cancel()
+	}
+	t.ctx, t.cancel = context.WithCancel(t.parent)
+	t.all = map[string]*monitor{}
+}
+
+// run waits for a slot and does the work.
+func (t *tasks) run(ctx context.Context, m *monitor, work func(context.Context, *monitor) (string, error)) (string, error) {
+	select {
+	case t.slots <- struct{}{}:
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+	defer func() { <-t.slots }()
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	return work(ctx, m)
 }
 
 // start runs work as a task. An id that is running is refused; one that ended
@@ -87,8 +124,9 @@ func (t *tasks) start(id string, work func(context.Context, *monitor) (last stri
 	}
 	m := &monitor{status: taskStatus{State: "NotStarted", Steps: 2}}
 	t.all[id] = m
+	ctx := t.ctx
 	t.wg.Go(func() {
-		last, err := work(t.ctx, m)
+		last, err := t.run(ctx, m, work)
 		m.end(err, last)
 	})
 	return taskRef{id}, nil

@@ -77,11 +77,25 @@ func ACLContainer(entryUID string) string { return aclPrefix + entryUID }
 
 func (s *Store) container(uid string) (*Entry, error) {
 	if rest, ok := strings.CutPrefix(uid, aclPrefix); ok {
-		if e := s.byUID[rest]; e != nil && e.HasMailbox() {
+		if e := s.byUID[rest]; e != nil && e.HasMailbox() && !e.NoACL {
 			return e, nil
 		}
 	}
 	return nil, Faultf(NotFound, "container %s not found", uid)
+}
+
+// SetNoACL takes the container of an entry's rights away, as a failed hook
+// leaves it, or makes it.
+func (s *Store) SetNoACL(e *Entry, missing bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.domains[e.Domain]
+	if d == nil || d.entries[e.UID] == nil {
+		return nil
+	}
+	n := *d.entries[e.UID]
+	n.NoACL = missing
+	return s.put(&n)
 }
 
 // Container returns the entry whose rights a container holds.

@@ -107,6 +107,13 @@ func (s *Store) search(login string) (*Entry, string) {
 	return nil, "unknown login"
 }
 
+// ForgetNobody ends the memory of failed names, as a restart does.
+func (s *Store) ForgetNobody() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.nobody)
+}
+
 // forget clears the failed names that a user's change answers.
 func (s *Store) forget(d *domain, e *Entry) {
 	if e.User == nil {

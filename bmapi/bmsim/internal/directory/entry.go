@@ -25,6 +25,7 @@ type Entry struct {
 	Subs      []Subscription    `json:"subs,omitempty"`
 	Settings  map[string]string `json:"settings,omitempty"`
 	Roles     []string          `json:"roles,omitempty"`
+	NoACL     bool              `json:"noACL,omitempty"` // a hook failed: the container of its rights is missing
 }
 
 func (e *Entry) id() string { return e.Domain + "/" + e.UID }
