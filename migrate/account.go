@@ -44,6 +44,7 @@ type accountWork struct {
 	plan     *PlanAccount
 	row      state.Account
 	entry    *entry
+	box      box
 	key      *key
 	adopting bool // asked for on the command line
 	touched  bool // filled by us before
@@ -68,7 +69,7 @@ func (r *runner) account(ctx context.Context, a *PlanAccount) (res AccountResult
 		err = w.attempts(ctx)
 	}
 	if w.key != nil {
-		if closing := w.key.close(ctx); closing != nil {
+		if closing := r.giveKey(ctx, w.key); closing != nil {
 			r.event(Event{Kind: EventWarning, Account: a.Address, Text: closing.Error(), Mend: "the next run sweeps it"})
 		}
 	}
@@ -92,6 +93,7 @@ func (w *accountWork) open(ctx context.Context) error {
 		if err := store.ForgetAccount(ctx, row.ID); err != nil {
 			return err
 		}
+		w.run.unclaim(row)
 		if row, err = store.EnsureAccount(ctx, ask); err != nil {
 			return err
 		}
@@ -159,7 +161,7 @@ func (w *accountWork) attempt(ctx context.Context) (err error) {
 		}
 	}
 	if w.key == nil {
-		if w.key, err = openKey(ctx, w.run.platform, w.entry, w.run.name, w.run.dead, w.run.opts.Now); err != nil {
+		if w.key, err = w.run.takeKey(ctx, w.entry); err != nil {
 			w.key = nil
 			return err
 		}
@@ -192,16 +194,16 @@ func (w *accountWork) provision(ctx context.Context) error {
 		return err
 	}
 	if w.row.EntryUID != "" && (w.row.EntryUID != e.UID || w.row.DomainUID != e.Domain.UID) {
-		return blocked("find out who made the user anew; bmsync run --recopy "+w.plan.Address+" starts the account again",
+		return blocked("find out who made it anew; bmsync run --recopy "+w.plan.Address+" starts the account again",
 			"%s is another entry in BlueMind than the one that an earlier run filled", e.Address)
 	}
 	if e.Created && w.row.EntryUID != "" {
-		return &imap.WentBackError{Side: "target", Mailbox: "INBOX", What: "the user was missing, though an earlier run had filled the mailbox"}
+		return &imap.WentBackError{Side: "target", Mailbox: "INBOX", What: "the mailbox was missing, though an earlier run had filled it"}
 	}
-	if err := w.run.claim(e); err != nil {
+	if err := w.run.claim(e, w.row); err != nil {
 		return err
 	}
-	if w.row.EntryUID == "" && e.UID == bmapi.UserUID(e.Domain.UID, e.Address) {
+	if !e.Share && w.row.EntryUID == "" && e.UID == bmapi.UserUID(e.Domain.UID, e.Address) {
 		// Ours, and no run has got so far yet: one that was cut may have made
 		// the user and not put him into his group.
 		if err := w.run.platform.admin.AddToGroup(ctx, e.Domain.UID, bmapi.UsersGroup, e.UID); err != nil {
@@ -210,6 +212,9 @@ func (w *accountWork) provision(ctx context.Context) error {
 	}
 	w.entry = e
 	w.row.DomainUID, w.row.EntryUID, w.row.Created = e.Domain.UID, e.UID, w.row.Created || e.Created
+	if e.Writer != nil {
+		w.row.Writer = e.Writer.Address // whose key a killed run may leave
+	}
 	text := "as wanted"
 	if e.Created {
 		text, w.result.Created = "created", true
@@ -226,6 +231,9 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 	}
 	jobs, err := w.decide(ctx, src)
 	if err != nil {
+		return err
+	}
+	if w.box, err = w.run.enter(ctx, dst, w.entry, w.plan.Kind, w.plan.Address); err != nil {
 		return err
 	}
 	w.listed = map[string]bool{}

@@ -72,7 +72,7 @@ func (w *accountWork) copyOptions(job *folderJob) imap.CopyOptions {
 	o := &w.run.opts
 	policy := o.Plan.Header.PolicyOf(w.plan)
 	return imap.CopyOptions{
-		Source: job.Source, Target: job.Target,
+		Source: job.Source, Target: w.box.imap(job.Target),
 		Rules: imap.Rules{CopyDeleted: policy.Messages.Deleted == Copy, DropKeywords: policy.Flags.Keywords == DropKeywords,
 			MaxSize: w.entry.Limit, RetryRefused: o.RetryRefused},
 		Batch: o.Limits.BatchMessages, BatchBytes: o.Limits.BatchBytes, Budget: w.run.budget, SpoolDir: o.SpoolDir,
@@ -125,7 +125,7 @@ func (w *accountWork) lookOnceMore(ctx context.Context, dst *imap.Target, row st
 		return nil
 	}
 	book := w.books(row.ID)(row.SrcUIDValidity, row.DstUIDValidity)
-	removed, err := imap.FinalLook(ctx, dst, book, row.DstUIDValidity, imap.CopyOptions{Source: row.Source, Target: row.Target,
+	removed, err := imap.FinalLook(ctx, dst, book, row.DstUIDValidity, imap.CopyOptions{Source: row.Source, Target: w.box.imap(row.Target),
 		StandStill: w.run.opts.Limits.Settle, Now: w.run.opts.Now, Stop: w.run.opts.Stop})
 	if removed > 0 {
 		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: row.Source,

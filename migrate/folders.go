@@ -76,7 +76,7 @@ func (w *accountWork) keepFolder(ctx context.Context, job *folderJob, known []st
 // is there under the very name that was asked for: BlueMind answers "exists"
 // to nearly any refusal, and Cyrus makes some names under others.
 func (w *accountWork) makeFolders(ctx context.Context, dst *imap.Target, jobs []folderJob) error {
-	have, err := targetFolders(ctx, dst)
+	have, err := w.targetFolders(ctx, dst)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (w *accountWork) makeFolders(ctx context.Context, dst *imap.Target, jobs []
 			continue
 		}
 		if !have[job.Target] && job.row.DstMaxUID > 0 {
-			return &imap.WentBackError{Side: "target", Mailbox: job.Target, What: "it was filled by an earlier run and is not there any more"}
+			return &imap.WentBackError{Side: "target", Mailbox: w.box.imap(job.Target), What: "it was filled by an earlier run and is not there any more"}
 		}
 		levels := strings.Split(job.Target, "/")
 		for i := range levels {
@@ -94,7 +94,7 @@ func (w *accountWork) makeFolders(ctx context.Context, dst *imap.Target, jobs []
 			if have[path] {
 				continue
 			}
-			if err := dst.Create(ctx, path); err != nil && !refused(err) {
+			if err := dst.Create(ctx, w.box.imap(path)); err != nil && !refused(err) {
 				return fmt.Errorf("create folder %q: %w", path, err)
 			}
 			have[path] = true // or it shows below that it isn't
@@ -104,16 +104,16 @@ func (w *accountWork) makeFolders(ctx context.Context, dst *imap.Target, jobs []
 	if len(made) == 0 {
 		return nil
 	}
-	if have, err = targetFolders(ctx, dst); err != nil {
+	if have, err = w.targetFolders(ctx, dst); err != nil {
 		return err
 	}
 	for _, path := range made {
 		if !have[path] {
 			return blocked("map the folder to another name under policy.folders.map, and plan again", "the target would not create folder %q", path)
 		}
-		if w.run.platform.version.Major == 4 {
+		if w.run.platform.version.Major == 4 && !w.box.share() {
 			// BlueMind 5 stores no subscriptions; on 4, clients that ask with
-			// LSUB see nothing else.
+			// LSUB see nothing else. The users of a share have their own.
 			if err := dst.Subscribe(ctx, path); err != nil && !refused(err) {
 				return fmt.Errorf("subscribe to folder %q: %w", path, err)
 			}
@@ -127,25 +127,10 @@ func refused(err error) bool {
 	return ok && (e.Kind == imap.KindNo || e.Kind == imap.KindBad)
 }
 
-// targetFolders lists the account's own selectable folders.
-func targetFolders(ctx context.Context, dst *imap.Target) (map[string]bool, error) {
-	ns, err := dst.Namespace(ctx)
-	if err != nil && !refused(err) {
-		return nil, fmt.Errorf("namespaces of the target: %w", err)
-	}
-	list, err := dst.List(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list the target's folders: %w", err)
-	}
-	foreign := namespacesOf(ns).Foreign
-	have := map[string]bool{}
-	for _, m := range list {
-		if m.Has(`\Noselect`) || slices.ContainsFunc(foreign, func(p string) bool { return strings.HasPrefix(m.Name+"/", p) }) {
-			continue
-		}
-		have[m.Name] = true
-	}
-	return have, nil
+// targetFolders lists the account's own selectable folders, by the names of
+// plan and state.
+func (w *accountWork) targetFolders(ctx context.Context, dst *imap.Target) (map[string]bool, error) {
+	return w.box.folders(ctx, w.run.platform, w.entry, dst)
 }
 
 // welcome is how many messages in INBOX alone are taken for what BlueMind or
@@ -182,18 +167,18 @@ func (w *accountWork) firstContact(ctx context.Context, dst *imap.Target) error 
 	if w.touched = w.touched || sums[state.Present].Messages > 0 || open[w.row.ID]+doubts[w.row.ID] > 0; w.touched {
 		return nil
 	}
-	have, err := targetFolders(ctx, dst)
+	have, err := w.targetFolders(ctx, dst)
 	if err != nil {
 		return err
 	}
 	total, inbox := uint32(0), uint32(0)
 	for name := range have {
-		st, err := dst.Status(ctx, name)
+		st, err := dst.Status(ctx, w.box.imap(name))
 		if err != nil {
 			return fmt.Errorf("status of %q: %w", name, err)
 		}
 		total += st.Messages
-		if name == "INBOX" {
+		if name == w.box.inbox() {
 			inbox = st.Messages
 		}
 	}
@@ -204,7 +189,7 @@ func (w *accountWork) firstContact(ctx context.Context, dst *imap.Target) error 
 		w.row.Adopt = true // kept, so that a run that is cut goes on so
 		return w.run.store.UpdateAccount(ctx, w.row)
 	case total == inbox && total <= welcome:
-		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Text: fmt.Sprintf("INBOX of the target holds %d messages already; taken for welcome mail", total)})
+		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Text: fmt.Sprintf("%s of the target holds %d messages already; taken for welcome mail", w.box.inbox(), total)})
 		return nil
 	}
 	return blocked("migrate into an empty mailbox, or set policy.into_non_empty: true and plan again: what is there is then recognised by content",

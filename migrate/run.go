@@ -113,7 +113,8 @@ type runner struct {
 	recopy    map[string]bool
 	hosts     hosts
 	rehearsed Rehearsal
-	filling   sync.Map // domain and entry UID → address: who fills which mailbox
+	filling   sync.Map // domain and entry UID → claimant: who fills which mailbox
+	keys      keyPool
 	source    map[string]*semaphore.Weighted
 	target    *semaphore.Weighted
 	log       *slog.Logger

@@ -39,9 +39,9 @@ func parseKeyName(name string) (run string, until time.Time, ours bool) {
 	return run, until, true
 }
 
-// key is a user's API key for the length of one account: made with a lease,
-// renewed while it is in use, deleted with its sessions at the end. It is
-// never stored. Safe for concurrent use.
+// key is a user's API key for as long as accounts are filled by it: made with a
+// lease, renewed while it is in use, deleted with its sessions at the end. It
+// is never stored. Safe for concurrent use.
 type key struct {
 	p   *platform
 	e   *entry
@@ -229,18 +229,23 @@ func (k *key) token() (imap.Token, error) {
 	return imap.Token{Address: k.e.Address, Secret: secret}, nil
 }
 
-// dial opens the user's mailbox over IMAP, by the key and nothing else.
+// dial opens an IMAP session of the user, by the key and nothing else.
 func (k *key) dial(ctx context.Context) (*imap.Target, error) {
-	token, err := k.token()
-	if err != nil {
-		return nil, err
+	for {
+		token, err := k.token()
+		if err != nil {
+			return nil, err
+		}
+		t := k.p.target
+		dst, err := imap.DialTarget(ctx, t.IMAP, token, imap.Options{Idle: t.Idle, Logger: k.p.log, Name: "target " + t.Name})
+		if e, ok := errors.AsType[*imap.Error](err); ok && e.Kind == imap.KindNo {
+			if k.secret() != token.Secret {
+				continue // it was renewed meanwhile
+			}
+			return nil, &KeyRefusedError{err}
+		}
+		return dst, err
 	}
-	t := k.p.target
-	dst, err := imap.DialTarget(ctx, t.IMAP, token, imap.Options{Idle: t.Idle, Logger: k.p.log, Name: "target " + t.Name})
-	if e, ok := errors.AsType[*imap.Error](err); ok && e.Kind == imap.KindNo {
-		return nil, &KeyRefusedError{err}
-	}
-	return dst, err
 }
 
 // KeyRefusedError says that the IMAP server refused the key that the API made

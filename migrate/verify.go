@@ -192,6 +192,7 @@ type prover struct {
 	row   state.Account
 	opts  VerifyOptions
 	proof Proof
+	box   box
 }
 
 func (v *prover) sides(ctx context.Context) error {
@@ -220,14 +221,14 @@ func (v *prover) source(ctx context.Context, folders []state.Folder) error {
 		return err
 	}
 	defer src.Close()
-	list, err := src.List(ctx)
+	tree, err := listTree(ctx, src, v.row.SourceFolder)
 	if err != nil {
 		return err
 	}
-	known := map[string]bool{}
+	list, known := tree.Folders, map[string]bool{}
 	for _, f := range folders {
 		known[f.Source] = true
-		i := slices.IndexFunc(list, func(m imap.Mailbox) bool { return m.Name == f.Source })
+		i := slices.IndexFunc(list, func(m SourceFolder) bool { return m.Name == f.Source })
 		if i < 0 {
 			continue // gone from the source; its messages are on the target, or not, as the ledger says
 		}

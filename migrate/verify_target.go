@@ -16,54 +16,68 @@ import (
 )
 
 // target proves the target's side: by the REST interface as core sees it, and
-// over IMAP as the user sees it.
+// over IMAP as a user sees it: the mailbox's own, or one of a share's.
 func (v *prover) target(ctx context.Context, folders []state.Folder) error {
-	e := &entry{Domain: &bmapi.Domain{UID: v.row.DomainUID}, UID: v.row.EntryUID, Address: v.row.Address, Version: v.run.platform.version.Major}
-	box, err := v.run.platform.admin.Mailbox(ctx, e.Domain.UID, e.UID)
+	admin := v.run.platform.admin
+	e := &entry{Domain: &bmapi.Domain{UID: v.row.DomainUID}, UID: v.row.EntryUID, Address: v.row.Address, Version: v.run.platform.version.Major,
+		Share: v.row.Kind == KindShare}
+	known, err := admin.Mailbox(ctx, e.Domain.UID, e.UID)
 	if err != nil {
 		return fmt.Errorf("mailbox of %s: %w", e.Address, err)
 	}
-	e.Login = box.Name
-	core, err := v.run.platform.admin.Folders(ctx, e.Domain.UID, e.UID, true)
+	e.Login = known.Name
+	core, err := admin.Folders(ctx, e.Domain.UID, e.UID, !e.Share)
 	if err != nil {
 		return fmt.Errorf("folders of %s in BlueMind's core: %w", e.Address, err)
 	}
+	if e.Share {
+		if e.Writer, err = v.reader(ctx, e); err != nil {
+			return err
+		}
+	}
 	marked := v.row
 	marked.VerifiedResult = verifyRunning
+	if e.Share {
+		marked.Writer = e.Writer.Address
+	}
 	if err := v.run.store.UpdateAccount(ctx, marked); err != nil {
 		return err
 	}
-	k, err := openKey(ctx, v.run.platform, e, v.run.name, v.run.dead, v.opts.Now)
+	k, err := v.run.takeKey(ctx, e)
 	if err != nil {
 		return err
 	}
-	err = v.folders(ctx, k, core, folders)
-	if closing := k.close(ctx); closing != nil {
+	err = v.folders(ctx, k, e, core, folders)
+	if closing := v.run.giveKey(ctx, k); closing != nil {
 		v.run.event(Event{Kind: EventWarning, Account: e.Address, Text: closing.Error(), Mend: "the next run sweeps it"})
 	}
 	return err
 }
 
-func (v *prover) folders(ctx context.Context, k *key, core []bmapi.MailFolder, folders []state.Folder) error {
+func (v *prover) folders(ctx context.Context, k *key, e *entry, core []bmapi.MailFolder, folders []state.Folder) error {
 	dst, err := k.dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer dst.Close()
+	if v.box, err = v.run.find(ctx, dst, e, v.row.Kind, v.row.Address); err != nil {
+		return err
+	}
 	for _, f := range folders {
 		if f.Rule != "" {
 			continue
 		}
-		i := slices.IndexFunc(core, func(c bmapi.MailFolder) bool { return c.FullName == f.Target && !c.Deleted })
+		name := v.box.core(f.Target)
+		i := slices.IndexFunc(core, func(c bmapi.MailFolder) bool { return c.FullName == name && !c.Deleted })
 		if i < 0 {
-			v.proof.find("folder %q is not known to BlueMind's core", f.Target)
+			v.proof.find("folder %q is not known to BlueMind's core", name)
 			continue
 		}
-		if strings.Contains(f.Target, "/") && core[i].ParentUID == "" {
-			v.proof.find("folder %q has no parent in BlueMind's core", f.Target)
+		if strings.Contains(name, "/") && core[i].ParentUID == "" {
+			v.proof.find("folder %q has no parent in BlueMind's core", name)
 		}
 		if err := v.folder(ctx, k.session(), dst, core[i].UID, f); err != nil {
-			return fmt.Errorf("folder %q: %w", f.Target, err)
+			return fmt.Errorf("folder %q: %w", name, err)
 		}
 	}
 	return nil
@@ -166,7 +180,7 @@ func sameContent(m state.Message, guid string) bool {
 // imapSide asks the IMAP server the same: how many messages, which UIDs, and,
 // where it says them, their digests.
 func (v *prover) imapSide(ctx context.Context, dst *imap.Target, f state.Folder, rows map[uint32]state.Message, inCore int) error {
-	st, err := dst.Select(ctx, f.Target)
+	st, err := dst.Select(ctx, v.box.imap(f.Target))
 	if err != nil {
 		return err
 	}

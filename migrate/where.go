@@ -95,6 +95,10 @@ func Where(ctx context.Context, o WhereOptions) (w Whereabouts, err error) {
 		s := &seeker{opts: o, store: store, row: row, out: &w}
 		if platform != nil {
 			s.core = &coreBox{admin: platform.admin, row: row}
+			if s.core.box, err = s.core.entered(ctx); err != nil {
+				w.remark("the mailbox can't be asked for: %v", err)
+				s.core = nil
+			}
 		}
 		if err := s.seek(ctx); err != nil {
 			return w, err
@@ -127,7 +131,7 @@ func (s *seeker) seek(ctx context.Context) (err error) {
 	case s.opts.UID != 0:
 		err = s.bySource(ctx, s.opts.Folder, s.opts.UID)
 	default:
-		err = s.byTarget(ctx, s.opts.TargetFolder, s.opts.TargetUID)
+		err = s.byTarget(ctx, s.asked(s.opts.TargetFolder), s.opts.TargetUID)
 	}
 	if err != nil {
 		return err
@@ -176,7 +180,7 @@ func (s *seeker) searchSource(ctx context.Context) error {
 		return err
 	}
 	defer src.Close()
-	list, err := ownFolders(ctx, src)
+	list, err := ownFolders(ctx, src, s.row.SourceFolder)
 	if err != nil {
 		return err
 	}
@@ -210,25 +214,29 @@ func (s *seeker) searchSource(ctx context.Context) error {
 	return nil
 }
 
-// ownFolders lists the account's own folders that hold messages.
-func ownFolders(ctx context.Context, src *imap.Source) ([]string, error) {
-	ns, err := src.Namespace(ctx)
-	if err != nil && !refused(err) {
-		return nil, fmt.Errorf("namespaces: %w", err)
-	}
-	list, err := src.List(ctx)
+// ownFolders lists the account's folders that hold messages.
+func ownFolders(ctx context.Context, src *imap.Source, folder string) ([]string, error) {
+	t, err := listTree(ctx, src, folder)
 	if err != nil {
-		return nil, fmt.Errorf("list folders: %w", err)
+		return nil, err
 	}
-	foreign := namespacesOf(ns).Foreign
 	var own []string
-	for _, m := range list {
-		if m.Has(`\Noselect`) || m.Has(`\NonExistent`) || slices.ContainsFunc(foreign, func(p string) bool { return strings.HasPrefix(m.Name, p) }) {
+	for _, f := range t.Folders {
+		if noSelect(f.Attrs) || t.Subtree == nil && slices.ContainsFunc(t.Spaces.Foreign, func(p string) bool { return strings.HasPrefix(f.Name, p) }) {
 			continue
 		}
-		own = append(own, m.Name)
+		own = append(own, f.Name)
 	}
 	return own, nil
+}
+
+// asked is a target folder by the name that the state has: people may give
+// that which they see over IMAP.
+func (s *seeker) asked(name string) string {
+	if s.core == nil {
+		return name
+	}
+	return s.core.box.asked(name)
 }
 
 // bySource looks a source message up in the ledger.

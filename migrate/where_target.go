@@ -15,14 +15,27 @@ import (
 type coreBox struct {
 	admin   *bmapi.Session
 	row     state.Account
+	box     box
 	folders []bmapi.MailFolder // once listed
+}
+
+// entered finds by what name BlueMind knows the mailbox.
+func (b *coreBox) entered(ctx context.Context) (box, error) {
+	if b.row.EntryUID == "" || b.row.Kind != KindShare {
+		return boxOf(b.row.Kind, b.row.Address, shareName(b.row.Kind, b.row.Address)), nil
+	}
+	known, err := b.admin.Mailbox(ctx, b.row.DomainUID, b.row.EntryUID)
+	if err != nil {
+		return box{}, fmt.Errorf("mailbox of %s: %w", b.row.Address, err)
+	}
+	return boxOf(b.row.Kind, b.row.Address, known.Name), nil
 }
 
 func (b *coreBox) list(ctx context.Context) ([]bmapi.MailFolder, error) {
 	if b.folders != nil || b.row.EntryUID == "" {
 		return b.folders, nil
 	}
-	list, err := b.admin.Folders(ctx, b.row.DomainUID, b.row.EntryUID, true)
+	list, err := b.admin.Folders(ctx, b.row.DomainUID, b.row.EntryUID, b.row.Kind != KindShare)
 	if err != nil {
 		return nil, fmt.Errorf("folders of %s: %w", b.row.Address, err)
 	}
@@ -47,6 +60,7 @@ func (b *coreBox) look(ctx context.Context, folder string, uids map[uint32]bool)
 		return nil, err
 	}
 	view := &coreView{items: map[uint32]bmapi.MailItem{}}
+	folder = b.box.core(folder)
 	i := slices.IndexFunc(folders, func(f bmapi.MailFolder) bool { return f.FullName == folder })
 	if i < 0 {
 		return view, nil
@@ -100,7 +114,8 @@ func (b *coreBox) find(ctx context.Context, id string) ([]place, error) {
 	for _, f := range folders {
 		if err := b.each(ctx, f.UID, func(it bmapi.MailItem) bool {
 			if bare(it.MessageID) == id {
-				found = append(found, place{f.FullName, it.IMAPUID})
+				name, _ := b.box.planned(f.FullName) // all that is listed is in this box
+				found = append(found, place{name, it.IMAPUID})
 			}
 			return true
 		}); err != nil {
