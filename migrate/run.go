@@ -247,26 +247,20 @@ func (r *runner) seats(ctx context.Context, source string) (release func(), err 
 	return func() { r.target.Release(1); src.Release(1) }, nil
 }
 
-// waiting is an account to be run: where it stands in the plan, and its size.
-type waiting struct {
-	offset int64
-	bytes  int64
-}
-
-// accounts runs what the options select, the biggest first, so many at a time.
+// accounts runs what the options select, so many at a time.
 func (r *runner) accounts(ctx context.Context) (RunResult, error) {
 	queue, err := r.selected(ctx)
 	res := RunResult{States: map[string]int{}, Accounts: len(queue)}
 	if err != nil {
 		return res, err
 	}
-	slices.SortStableFunc(queue, func(a, b waiting) int { return int(min(max(b.bytes-a.bytes, -1), 1)) })
+	turns := newLine(queue)
 	var mu sync.Mutex
 	var fatal error
 	var g errgroup.Group
 	g.SetLimit(r.opts.Limits.Accounts)
 	begun := 0
-	for _, next := range queue {
+	for range queue {
 		mu.Lock()
 		over := fatal != nil
 		mu.Unlock()
@@ -275,6 +269,8 @@ func (r *runner) accounts(ctx context.Context) (RunResult, error) {
 		}
 		begun++
 		g.Go(func() error {
+			next := turns.take()
+			defer turns.done(next)
 			a, err := r.opts.Plan.at(next.offset)
 			var one AccountResult
 			if err == nil {
@@ -330,7 +326,7 @@ func (r *runner) selected(ctx context.Context) ([]waiting, error) {
 			return nil, err
 		}
 		if r.opts.asksFor(a) && !done[r.opts.Target.Address(a.Address)] {
-			queue = append(queue, waiting{a.offset, a.Survey.Bytes})
+			queue = append(queue, waitingOf(a))
 		}
 	}
 	return queue, nil
