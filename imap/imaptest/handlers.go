@@ -2,6 +2,7 @@ package imaptest
 
 import (
 	"crypto/tls"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -149,12 +150,22 @@ func (s *session) enable(cmd *command) reply {
 	return ok("Done")
 }
 
-// namespace answers NAMESPACE, RFC 2342: a personal one and no other.
+// namespace answers NAMESPACE, RFC 2342: a personal one, and one each of
+// others' and of public mailboxes where the server has them.
 func (s *session) namespace(cmd *command) reply {
 	if err := cmd.args.end(); err != nil {
 		return bad("%v", err)
 	}
-	s.line("* NAMESPACE ((%s %s)) NIL NIL", quote(EncodeName(s.srv.opts.Prefix)), quote(string(s.srv.opts.Delimiter)))
+	one := func(prefix string) string {
+		return fmt.Sprintf("((%s %s))", quote(EncodeName(prefix)), quote(string(s.srv.opts.Delimiter)))
+	}
+	foreign := []string{"NIL", "NIL"}
+	for i, prefix := range []string{s.srv.opts.Others, s.srv.opts.Shared} {
+		if prefix != "" {
+			foreign[i] = one(prefix)
+		}
+	}
+	s.line("* NAMESPACE %s %s", one(s.srv.opts.Prefix), strings.Join(foreign, " "))
 	return ok("Done")
 }
 

@@ -97,7 +97,7 @@ func (s *session) collect(l *listing) (lines []listed, known bool) {
 	subscribedOnly := l.verb == "LSUB" || slices.Contains(l.only, "SUBSCRIBED")
 	specialOnly := slices.Contains(l.only, "SPECIAL-USE")
 	for _, m := range s.user.sorted() {
-		if !l.matches(m.rawName(), s.srv.opts.Delimiter) || subscribedOnly && !s.user.subscribed[m.name] || specialOnly && m.specialUse == "" {
+		if !l.matches(m.rawName(), s.srv.opts.Delimiter) || s.hidden(m, l) || subscribedOnly && !s.user.subscribed[m.name] || specialOnly && m.specialUse == "" {
 			continue
 		}
 		e := listed{attrs: s.attributes(m, l), raw: m.rawName(), name: m.wireName()}
@@ -148,6 +148,13 @@ func (s *session) attributes(m *Mailbox, l *listing) []string {
 		attrs = append(attrs, `\Subscribed`)
 	}
 	return attrs
+}
+
+// hidden says whether a listing leaves a mailbox out that it wasn't asked for.
+func (s *session) hidden(m *Mailbox, l *listing) bool {
+	return s.quirks.HideForeign && slices.ContainsFunc([]string{s.srv.opts.Others, s.srv.opts.Shared}, func(prefix string) bool {
+		return prefix != "" && strings.HasPrefix(m.name, prefix) && !strings.HasPrefix(l.reference+l.patterns[0], EncodeName(prefix))
+	})
 }
 
 func (l *listing) matches(wire string, delimiter rune) bool {

@@ -35,6 +35,9 @@ type Quirks struct {
 	// Munge stores X for header octets above 127, as Cyrus's munge8bit does.
 	Munge bool
 
+	// HideForeign leaves the mailboxes of Options.Others and Options.Shared
+	// out of listings whose pattern doesn't begin with the prefix.
+	HideForeign bool
 	// ListLiterals sends mailbox names in LIST as literals.
 	ListLiterals bool
 	// Without hides capabilities, and with them what they stand for:

@@ -68,6 +68,21 @@ func TestOddMessages(t *testing.T) {
 	s.want(s.ok("UID FETCH 2 BODY.PEEK[]"), "* 2 FETCH (UID 2 BODY[] {4}", "A: b)")
 }
 
+func TestForeignNamespaces(t *testing.T) {
+	srv, ada := newServer(t, imaptest.Options{Others: "Others/", Shared: "Public/"})
+	root := ada.CreateMailbox("Public/Compta", imaptest.MailboxOptions{})
+	srv.AddUser("bob@old.example", "pw").Show(root)
+	root.Append(imaptest.Message{Body: []byte("A: b")})
+	s := dial(t, srv)
+	s.login("bob@old.example", "pw")
+	s.want(s.ok("NAMESPACE"), `* NAMESPACE (("" "/")) (("Others/" "/")) (("Public/" "/"))`)
+	s.want(s.ok(`LIST "" *`), `* LIST (\HasNoChildren) "/" "INBOX"`, `* LIST (\HasNoChildren) "/" "Public/Compta"`)
+	s.want(s.ok("STATUS Public/Compta (MESSAGES)"), `* STATUS "Public/Compta" (MESSAGES 1)`)
+	srv.SetQuirks(imaptest.Quirks{HideForeign: true})
+	s.want(s.ok(`LIST "" *`), `* LIST (\HasNoChildren) "/" "INBOX"`)
+	s.want(s.ok(`LIST "" Public/*`), `* LIST (\HasNoChildren) "/" "Public/Compta"`)
+}
+
 func TestNamesAndNamespaces(t *testing.T) {
 	srv, ada := newServer(t, imaptest.Options{Delimiter: '.', Prefix: "INBOX."})
 	ada.CreateMailbox("INBOX.Été.Sub", imaptest.MailboxOptions{SpecialUse: `\Sent`})

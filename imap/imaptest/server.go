@@ -25,6 +25,9 @@ type Options struct {
 	// Prefix is the personal namespace's, such as "INBOX."; names in this
 	// package's methods carry it, as they do on the wire.
 	Prefix string
+	// Others and Shared are the prefixes of other users' and of public
+	// mailboxes, such as "Public/", which [User.Show] makes visible.
+	Others, Shared string
 	// Masters are logins (to secrets) that may authenticate as any user, by
 	// the authorisation identity of PLAIN or as "user*master".
 	Masters map[string]string

@@ -74,6 +74,16 @@ func (u *User) CreateMailbox(name string, opts MailboxOptions) *Mailbox {
 	return u.make(inboxName(name), opts)
 }
 
+// Show makes a mailbox of another user visible to this one, under the same
+// name: one of a namespace that [Options] names. It is one mailbox, not two; a
+// kept store forgets that.
+func (u *User) Show(m *Mailbox) {
+	u.srv.mu.Lock()
+	defer u.srv.mu.Unlock()
+	u.mailboxes[m.name] = m
+	u.srv.touch()
+}
+
 // Mailbox returns the mailbox of this name, nil if there is none.
 func (u *User) Mailbox(name string) *Mailbox {
 	u.srv.mu.Lock()
