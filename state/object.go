@@ -50,8 +50,12 @@ func (s *Store) BeginObject(ctx context.Context, o Object) error {
 
 // EndObject notes that an object was made; one that was never begun is
 // [ErrNotFound]. Name and Detail are as known now; the time of an object that
-// is done already stays.
+// is done already stays. Where the note says so already, nothing is written.
 func (s *Store) EndObject(ctx context.Context, o Object) error {
+	known, err := scanObject(s.reader.QueryRowContext(ctx, "SELECT "+objectColumns+" FROM objects"+byObjectKey, o.key()...).Scan)
+	if err == nil && !known.Done.IsZero() && known.Name == o.Name && known.Detail == o.Detail {
+		return nil
+	}
 	return s.exec(ctx, "note "+o.Kind+" "+o.Name+" done", "UPDATE objects SET name = ?, detail = ?, done = CASE done WHEN 0 THEN ? ELSE done END"+byObjectKey,
 		append([]any{o.Name, o.Detail, stamp(s.now())}, o.key()...)...)
 }

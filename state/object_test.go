@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -81,7 +82,18 @@ func TestObjectBegunAgain(t *testing.T) {
 		must(t, err)
 		first = o
 	}
-	must(t, s.EndObject(ctx, ada))
+	log := func() int64 {
+		info, err := os.Stat(s.path + "-wal")
+		must(t, err)
+		return info.Size()
+	}
+	before := log()
+	for range 100 {
+		must(t, s.EndObject(ctx, ada)) // each run says it again
+	}
+	if now := log(); now != before {
+		t.Errorf("what is noted was written again: the log grew from %d to %d octets", before, now)
+	}
 	ada.Run, ada.Name, ada.Detail = 2, "ada@x.test", "as made"
 	must(t, s.BeginObject(ctx, ada))
 	n := 0
