@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 )
 
 // AuthUser is who a session acts for.
@@ -48,17 +47,38 @@ func (c *Client) Login(ctx context.Context, login, secret string) (*Session, err
 	if err := c.do(ctx, "POST", to, secret, &r); err != nil {
 		return nil, err
 	}
-	if secret != "" {
-		r.Message = strings.ReplaceAll(r.Message, secret, "…")
+	r.Message = newHidden("", to.secrets).clip(r.Message)
+	s, err := c.opened(login, r)
+	if refused, ok := errors.AsType[*AuthError](err); ok {
+		refused.State = c.otherState(ctx)
 	}
-	return c.opened(login, r)
+	return s, err
+}
+
+// otherState is the server's state if it is not Running, "" if it is or does not say.
+func (c *Client) otherState(ctx context.Context) string {
+	state, err := c.State(ctx)
+	if err != nil || state == Running {
+		return "" // the refusal is what counts; why is a help only
+	}
+	return clip(state)
 }
 
 // Su opens a session for a user of the domain; his login, not an address. Unknown
-// and archived users are an *AuthError, a missing role mostly ErrPermission.
+// and archived users are an *AuthError, a missing role mostly ErrPermission. In a
+// domain with LDAP or AD import, it creates a user that is not yet imported.
 //
 // POST /auth/_su
 func (s *Session) Su(ctx context.Context, login, domainUID string) (*Session, error) {
+	fresh, err := s.su(ctx, login, domainUID)
+	if err != nil {
+		return nil, err
+	}
+	fresh.again = func(ctx context.Context) (*Session, error) { return s.su(ctx, login, domainUID) }
+	return fresh, nil
+}
+
+func (s *Session) su(ctx context.Context, login, domainUID string) (*Session, error) {
 	full := login + "@" + domainUID
 	var r loginResponse
 	if err := s.do(ctx, "POST", at("/auth/_su").with("login", full), nil, &r); err != nil {
@@ -81,6 +101,7 @@ func (c *Client) opened(login string, r loginResponse) (*Session, error) {
 //
 // POST /auth/logout
 func (s *Session) Logout(ctx context.Context) error {
+	s.end()
 	err := s.c.run(ctx, call{method: "POST", to: at("/auth/logout"), key: s.current()}, func(a *answer) error { return a.into(nil) })
 	if errors.Is(err, ErrUnauthenticated) {
 		return nil
@@ -147,9 +168,11 @@ func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
 // CreateKey makes an API key for the session's owner. The server would make one
 // more at each repetition; so where an answer is lost, the owner's keys are read
 // and one of this name is taken as ours. Give a name that belongs to this run
-// alone.
+// alone. Only if there is none, after a pause, is the call made again; a key that
+// the lost call made later than that is deleted.
 //
-// PUT /auth/keys
+// PUT /auth/keys. Version 5 has PUT /auth/keys/{key}, too, with a key of our choice;
+// but a path is written into the proxy's log, where a living key has no business.
 func (s *Session) CreateKey(ctx context.Context, displayName string) (Key, error) {
 	for try := 1; ; try++ {
 		var k Key
@@ -157,8 +180,15 @@ func (s *Session) CreateKey(ctx context.Context, displayName string) (Key, error
 		if err == nil && k.SID == "" {
 			return Key{}, errors.New("PUT /auth/keys: answer without a key")
 		}
+		if err == nil && try > 1 {
+			s.dropTwins(ctx, k)
+		}
 		if err == nil || !errors.Is(err, ErrOutcomeUnknown) || ctx.Err() != nil {
 			return k, err
+		}
+		pause := s.c.opts.Retry.wait(try)
+		if s.c.opts.Retry.Sleep(ctx, pause) != nil {
+			return Key{}, err
 		}
 		if k, found, lookErr := s.keyNamed(ctx, displayName); found {
 			return k, nil
@@ -168,9 +198,20 @@ func (s *Session) CreateKey(ctx context.Context, displayName string) (Key, error
 		if try >= s.c.opts.Retry.Tries {
 			return Key{}, err
 		}
-		if s.c.opts.Retry.Sleep(ctx, s.c.opts.Retry.wait(try)) != nil {
-			return Key{}, err
+	}
+}
+
+// dropTwins deletes other keys of the same name: calls made them whose answers were
+// lost. One that stays is left for who sweeps keys by their names.
+func (s *Session) dropTwins(ctx context.Context, ours Key) {
+	keys, err := s.Keys(ctx)
+	for _, k := range keys {
+		if k.DisplayName == ours.DisplayName && k.SID != ours.SID {
+			err = errors.Join(err, s.DeleteKey(ctx, k.SID))
 		}
+	}
+	if err != nil {
+		s.c.opts.Logger.WarnContext(ctx, "a second key may be left", "name", ours.DisplayName, "error", err)
 	}
 }
 

@@ -12,13 +12,13 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 )
 
 const (
 	maxAnswer = 64 << 20 // JSON: a directory of 100,000 entries is half of it
+	maxBody   = 10 << 20 // of a request: BlueMind's proxy and core take no more
 	maxFault  = 64 << 10
 	maxDrain  = 256 << 10 // read to the end, so that the connection lives on
 )
@@ -30,7 +30,7 @@ type call struct {
 	body   any    // nil: empty
 	key    string // "": nobody
 	once   bool   // a repetition would do harm
-	hide   []string
+	hide   hidden
 	accept string // "": application/json
 }
 
@@ -44,40 +44,26 @@ func (c *Client) run(ctx context.Context, cl call, take func(*answer) error) err
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", cl.method, cl.to.shown, err)
 	}
-	cl.hide = append(append(cl.hide, cl.key), cl.to.secrets...)
+	cl.hide = newHidden(cl.key, cl.to.secrets)
+	if len(payload) > maxBody {
+		return fmt.Errorf("%s %s: %w", cl.method, cl.to.shown, ErrTooLarge)
+	}
 	lost := false
-	for try := 1; ; try++ {
+	for p := c.opts.Retry.patience(); ; {
 		err := c.try(ctx, cl, payload, take)
 		if err == nil {
 			return nil
 		}
-		again, unanswered, after := judge(cl, err)
+		v := judge(cl, err)
 		if f, ok := errors.AsType[*Fault](err); ok {
 			f.Repeated = lost
 		}
-		lost = lost || unanswered
-		pause := max(c.opts.Retry.wait(try), after)
-		if !again || try >= c.opts.Retry.Tries || after > c.opts.Retry.Max {
-			return err
-		}
-		if c.opts.Retry.Sleep(ctx, pause) != nil {
+		lost = lost || v.unanswered
+		pause, again := p.next(v, c.reached.Load())
+		if !again || c.opts.Retry.Sleep(ctx, pause) != nil {
 			return err
 		}
 	}
-}
-
-// judge says whether a failed try may be made again, whether the server may have
-// done what was asked, and how long it asked us to wait.
-func judge(cl call, err error) (again, unanswered bool, after time.Duration) {
-	if f, ok := errors.AsType[*Fault](err); ok {
-		f.blind = cl.once && f.unanswered()
-		return f.temporary() && !f.blind, f.unanswered(), f.RetryAfter
-	}
-	if e, ok := errors.AsType[*ConnError](err); ok {
-		e.blind = cl.once && e.Sent
-		return !e.fatal && !e.blind, e.Sent, 0
-	}
-	return false, false, 0
 }
 
 // try makes the call one time.
@@ -104,9 +90,14 @@ func (c *Client) try(ctx context.Context, cl call, payload []byte, take func(*an
 		}
 		a := &answer{c: c, ctx: ctx, cl: cl, status: status, head: resp.Header, body: &watched{ReadCloser: resp.Body, w: w}}
 		if status >= 200 && status < 300 {
+			c.reached.Store(true)
 			err = take(a)
 		} else {
-			err = a.fault()
+			f := a.fault()
+			if f.ErrorCode != "" {
+				c.reached.Store(true) // its own words, not a proxy's
+			}
+			err = f
 		}
 	}
 	c.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "bluemind", slog.String("method", cl.method), slog.String("path", cl.to.shown),
@@ -175,7 +166,8 @@ func (a *answer) into(into any) error {
 		return a.c.lost(a.ctx, a.body.w, a.cl, counted.failed, true)
 	}
 	f := a.newFault()
-	f.Excerpt, f.err = a.scrub(excerpt(counted.seen.buf)), fmt.Errorf("answer is not the JSON expected: %s", a.scrub(err.Error()))
+	f.Excerpt = a.cl.hide.clip(string(counted.seen.buf))
+	f.err = fmt.Errorf("answer is not the JSON expected: %s", a.cl.hide.clip(err.Error()))
 	if errors.Is(err, errTooLong) {
 		f.err = errTooLong
 	}
@@ -184,16 +176,6 @@ func (a *answer) into(into any) error {
 
 func (a *answer) newFault() *Fault {
 	return &Fault{Status: a.status, Method: a.cl.method, Path: a.cl.to.shown}
-}
-
-// scrub blanks secrets that a server repeats in its texts.
-func (a *answer) scrub(s string) string {
-	for _, h := range a.cl.hide {
-		if len(h) > 3 { // a shorter one would only make the text unreadable
-			s = strings.ReplaceAll(s, h, "…")
-		}
-	}
-	return s
 }
 
 func encode(body any) ([]byte, error) {

@@ -43,6 +43,7 @@ func TestRetries(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, mux, p := setup(t)
+			c.dialect.version.Store(&Version{Major: 5})
 			var n atomic.Int32
 			mux.HandleFunc("POST /api/mail_items/f/_count", func(w http.ResponseWriter, r *http.Request) {
 				wantJSON(t, "body of each try", body(t, r), `{"skipExpunged":true}`)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -30,17 +29,6 @@ type Options struct {
 	Retry   Retry
 }
 
-// Retry says how often and how fast a call is tried again.
-type Retry struct {
-	Tries int           // in all; 0: 4
-	Base  time.Duration // before the second try, doubled for each one after; 0: 500 ms
-	Max   time.Duration // longest wait, also where the server asks for more by Retry-After; 0: 1 min
-
-	Sleep func(ctx context.Context, d time.Duration) error // nil: a timer
-	Rand  func() float64                                   // in [0,1), spreads the waits; nil: math/rand
-	Now   func() time.Time                                 // for Retry-After given as a date; nil: time.Now
-}
-
 func (o Options) withDefaults() Options {
 	if o.Origin == "" {
 		o.Origin = "bmsync"
@@ -58,57 +46,16 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func (r Retry) withDefaults() Retry {
-	if r.Tries == 0 {
-		r.Tries = 4
-	}
-	if r.Base == 0 {
-		r.Base = 500 * time.Millisecond
-	}
-	if r.Max == 0 {
-		r.Max = time.Minute
-	}
-	if r.Sleep == nil {
-		r.Sleep = sleep
-	}
-	if r.Rand == nil {
-		r.Rand = rand.Float64
-	}
-	if r.Now == nil {
-		r.Now = time.Now
-	}
-	return r
-}
-
-// wait is the pause after the given number of failed tries, half of it at random.
-func (r Retry) wait(failed int) time.Duration {
-	d := r.Max
-	if failed < 20 {
-		d = min(r.Base<<(failed-1), r.Max)
-	}
-	return d/2 + time.Duration(r.Rand()*float64(d/2))
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // Client reaches one BlueMind. It holds no secret.
 type Client struct {
 	base    string // https://host[:port]/api
 	http    *http.Client
 	opts    Options
-	limit   int64        // of a JSON answer, in bytes
-	major   atomic.Int32 // 0: not asked yet
+	limit   int64         // of a JSON answer, in bytes
+	reached atomic.Bool   // BlueMind has answered: if it is away now, it comes back
+	tasks   chan struct{} // holds one for each task of ours under way
 	clock   atomic.Pointer[reading]
-	swapped atomic.Bool // items are read in the manner of the other version, as seen by trying
+	dialect dialects
 }
 
 // New prepares a client; nothing is sent.
@@ -123,7 +70,7 @@ func New(o Options) (*Client, error) {
 		return nil, fmt.Errorf("base URL %q: want https://host[:port] and no more", u.Redacted())
 	}
 	o = o.withDefaults()
-	c := &Client{base: u.Scheme + "://" + u.Host + strings.TrimSuffix(u.EscapedPath(), "/api") + "/api", opts: o, limit: maxAnswer}
+	c := &Client{base: u.Scheme + "://" + u.Host + strings.TrimSuffix(u.EscapedPath(), "/api") + "/api", opts: o, limit: maxAnswer, tasks: make(chan struct{}, maxTasks)}
 	c.http = &http.Client{
 		Transport: &http.Transport{
 			DialContext:         o.Dial,

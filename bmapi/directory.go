@@ -3,6 +3,7 @@ package bmapi
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -37,7 +38,10 @@ type DirEntry struct {
 //
 // GET /directory/{domainUid}/_byEmail/{email}
 func (s *Session) EntryByEmail(ctx context.Context, domainUID, address string) (*DirEntry, error) {
-	return s.entry(ctx, at("/directory", domainUID, "_byEmail", strings.ToLower(address)))
+	if !strings.Contains(address, "@") { // BlueMind makes a Java exception of it
+		return nil, fmt.Errorf("address %q: %w", clip(address), ErrInvalid)
+	}
+	return s.entry(ctx, at("/directory", domainUID, "_byEmail", lowered(address)))
 }
 
 // Entry reads an entry by its uid.

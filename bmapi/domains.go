@@ -98,8 +98,7 @@ func (n NewDomain) wire() Domain {
 		d.Aliases = append(d.Aliases, d.DefaultAlias)
 	}
 	d.Aliases = slices.DeleteFunc(d.Aliases, func(a string) bool { return a == d.Name })
-	slices.Sort(d.Aliases)
-	d.Aliases = slices.Compact(d.Aliases)
+	d.Aliases = append([]string{}, sorted(d.Aliases)...) // null would end in a Java exception
 	return d
 }
 
@@ -196,14 +195,17 @@ func (s *Session) AssignServers(ctx context.Context, domainUID, mailServer strin
 //
 // POST /domains/{uid}/_aliases
 func (s *Session) SetAliases(ctx context.Context, domainUID string, aliases []string) error {
-	var ref TaskRef
-	// This call alone does not lower the case itself.
-	if err := s.do(ctx, "POST", at("/domains", domainUID, "_aliases"), lower(aliases), &ref); err != nil {
-		return err
-	}
-	_, err := s.Await(ctx, ref)
-	return err
+	want := lower(aliases) // this call alone does not lower the case itself
+	return s.begin(ctx, s.starter(ctx, "POST", at("/domains", domainUID, "_aliases"), want), func() (bool, error) {
+		d, err := s.Domain(ctx, domainUID)
+		if err != nil {
+			return false, err
+		}
+		return slices.Equal(sorted(d.Aliases), sorted(want)), nil
+	})
 }
+
+func sorted(in []string) []string { return slices.Compact(slices.Sorted(slices.Values(in))) }
 
 // SetDefaultAlias says under which of its names the domain is known.
 //
@@ -229,7 +231,7 @@ func (s *Session) UpdateDomain(ctx context.Context, d *Domain) error {
 //
 // DELETE /domains/{uid}/_items, DELETE /domains/{uid}
 func (s *Session) DeleteDomain(ctx context.Context, domainUID string) error {
-	err := s.deleteEntry(ctx, at("/domains", domainUID, "_items"))
+	err := s.begin(ctx, s.starter(ctx, "DELETE", at("/domains", domainUID, "_items"), nil), nil)
 	if err == nil {
 		err = s.do(ctx, "DELETE", at("/domains", domainUID), nil, nil)
 	}

@@ -11,6 +11,7 @@ type endpoint struct {
 	raw, shown string
 	query      url.Values
 	secrets    []string
+	modern     string // what version 4 can do by it and 3.5 can't; "": any version can
 	err        error
 }
 
@@ -27,6 +28,12 @@ func at(service string, parts ...string) endpoint {
 func (e endpoint) secret(part string) endpoint {
 	e.secrets = append(e.secrets, part)
 	return e.add(part, "…")
+}
+
+// since4 says what a version before 4 can't do, for lack of this call.
+func (e endpoint) since4(what string) endpoint {
+	e.modern = what
+	return e
 }
 
 // with sets a query parameter; never a secret.

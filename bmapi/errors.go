@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -32,10 +33,15 @@ const (
 	CodeInvalidDomainName  Code = "INVALID_DOMAIN_NAME"
 	CodeNotGlobalAdmin     Code = "NOT_GLOBAL_ADMIN"
 	CodeInvalidHostName    Code = "INVALID_HOST_NAME"
+	CodeSamePassword       Code = "OLD_PASSWORD_SAME_AS_NEW"
 	CodeVersionHasChanged  Code = "VERSION_HAS_CHANGED"
 	CodeTimeout            Code = "TIMEOUT"
 	CodeMaxItemCount       Code = "MAX_ITEM_COUNT"
 )
+
+// invalidCodes are the words for a value that is not taken.
+var invalidCodes = []Code{CodeInvalidParameter, CodeInvalidQuery, CodeInvalidPassword, CodeEmptyLastName, CodeInvalidEmail,
+	CodeInvalidDomainName, CodeInvalidHostName, CodeSamePassword}
 
 // Conditions for errors.Is.
 var (
@@ -45,15 +51,26 @@ var (
 	// ErrAlreadyExists: the uid, login, name or address is taken. Look at
 	// Fault.Repeated before it is called a failure.
 	ErrAlreadyExists = errors.New("already exists")
+	// ErrInvalid: BlueMind does not take a value. Some are found before they are sent.
+	ErrInvalid = errors.New("BlueMind does not take this value")
+	// ErrForbidden: what is asked for is against a limit or a rule: too many users in
+	// the domain, public rights on a mailbox, roles for a simple account.
+	ErrForbidden = errors.New("forbidden by a limit or rule of BlueMind")
 	// ErrPermission: the session's owner may not do this.
 	ErrPermission = errors.New("permission denied")
 	// ErrUnauthenticated: the session or key is dead, or was never alive.
 	ErrUnauthenticated = errors.New("session or key unknown or expired")
+	// ErrSessionLost: the session is dead (ErrUnauthenticated, too), and BlueMind wants
+	// no new login: the password was changed, or the user is gone. The *AuthError is
+	// wrapped.
+	ErrSessionLost = fmt.Errorf("%w, and no new login is taken", ErrUnauthenticated)
 	// ErrNoRoute: this version of BlueMind has no such call.
 	ErrNoRoute = errors.New("no such call on this server")
 	// ErrOutcomeUnknown: the call may have been done, and must not be repeated
 	// before somebody has looked.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
+	// ErrTooLarge: the request has more than the 10 MB that BlueMind takes; it was not sent.
+	ErrTooLarge = errors.New("request is larger than BlueMind takes (10 MB)")
 	// ErrTaskUnknown: the server has no trace of the task, so its outcome is
 	// unknown: look at the thing it was to change.
 	ErrTaskUnknown = errors.New("task unknown to the server")
@@ -105,6 +122,10 @@ func (f *Fault) Is(target error) bool {
 		return f.ErrorCode == CodeNotFound && !f.NoRoute
 	case ErrAlreadyExists:
 		return f.ErrorCode == CodeAlreadyExists || f.ErrorCode == CodeEmailAlreadyUsed
+	case ErrInvalid:
+		return slices.Contains(invalidCodes, f.ErrorCode)
+	case ErrForbidden:
+		return f.ErrorCode == CodeForbidden
 	case ErrPermission:
 		return f.ErrorCode == CodePermissionDenied
 	case ErrUnauthenticated:
@@ -127,9 +148,12 @@ func (f *Fault) temporary() bool {
 	return f.ErrorCode == CodeSQLError || f.ErrorCode == CodeTimeout
 }
 
+// proxy: it comes from whoever stands before a BlueMind that is away.
+func (f *Fault) proxy() bool { return f.Status == 502 || f.Status == 503 || f.Status == 504 }
+
 // unanswered: whoever answered may not know what became of the call.
 func (f *Fault) unanswered() bool {
-	return f.Status == 502 || f.Status == 503 || f.Status == 504 || f.ErrorCode == CodeTimeout
+	return f.proxy() || f.ErrorCode == CodeTimeout
 }
 
 // ConnError tells that a call ended without an answer. The cause is wrapped:
@@ -156,12 +180,16 @@ type AuthError struct {
 	Login  string
 	Status string // Bad, or Expired: the password has to be changed first
 	Text   string // BlueMind's words, mostly none
+	State  string // of the server, if it is not Running: then it refuses all but admin0, and the secret may be right
 }
 
 func (e *AuthError) Error() string {
 	s := fmt.Sprintf("login %s refused: %s", e.Login, e.Status)
 	if e.Text != "" {
 		s += ": " + e.Text
+	}
+	if e.State != "" {
+		s += ", in state " + e.State
 	}
 	return s
 }
@@ -174,12 +202,19 @@ type TaskError struct {
 
 func (e *TaskError) Error() string { return fmt.Sprintf("task %s: %s", e.ID, e.LastLogEntry) }
 
-// VersionError is an installation that this package does not speak to.
-type VersionError struct{ Version Version }
+// VersionError is an installation that this package does not speak to, or that can't
+// do one thing.
+type VersionError struct {
+	Version Version
+	What    string // what it can't do; "": the whole of it
+}
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("BlueMind %q (%s) is not supported: version 4 or later is needed",
-		e.Version.ReleaseName, e.Version.SoftwareVersion)
+	what := "is not supported"
+	if e.What != "" {
+		what = "can't " + e.What
+	}
+	return fmt.Sprintf("BlueMind %q (%s) %s: version 4 or later is needed", e.Version.ReleaseName, e.Version.SoftwareVersion, what)
 }
 
 // CodeOf gives the code of the Fault in err, "" if there is none.
@@ -190,11 +225,15 @@ func CodeOf(err error) Code {
 	return ""
 }
 
-// Temporary tells whether the same call may well succeed later: the connection
-// failed, or the server was busy. An unknown outcome counts as well; look first.
+// Temporary tells whether the same call may well succeed later: the connection failed,
+// the server was busy, or takes no logins for now. An unknown outcome counts as well;
+// look first.
 func Temporary(err error) bool {
 	if f, ok := errors.AsType[*Fault](err); ok {
 		return f.temporary()
+	}
+	if a, ok := errors.AsType[*AuthError](err); ok {
+		return a.State != ""
 	}
 	c, ok := errors.AsType[*ConnError](err)
 	return ok && !c.fatal

@@ -123,7 +123,7 @@ func FuzzFault(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte, status int) {
 		fault := &Fault{Status: status, Method: "GET", Path: "/x"}
-		fault.read(data)
+		fault.read(data, hidden{})
 		text := fault.Error()
 		if strings.ContainsAny(text, "\r\n\x1b\x00") || len(text) > 4*4*310 {
 			t.Errorf("unfit to be shown: %q", text)

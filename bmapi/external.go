@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 )
 
 // ExternalUser is somebody of elsewhere whom a domain's groups can hold: one address
@@ -111,6 +112,9 @@ func (s *Session) readExternal(ctx context.Context, to endpoint) (*ExternalUser,
 //
 // PUT /externaluser/{domainUid}/{uid}
 func (s *Session) CreateExternalUser(ctx context.Context, domainUID, uid string, e *ExternalUser) error {
+	if err := CheckAddress(e.Address); err != nil {
+		return err
+	}
 	return s.do(ctx, "PUT", at("/externaluser", domainUID, uid), e, nil)
 }
 
@@ -118,6 +122,9 @@ func (s *Session) CreateExternalUser(ctx context.Context, domainUID, uid string,
 //
 // POST /externaluser/{domainUid}/{uid}
 func (s *Session) UpdateExternalUser(ctx context.Context, domainUID string, e *ExternalUser) error {
+	if err := CheckAddress(e.Address); err != nil {
+		return err
+	}
 	return s.do(ctx, "POST", at("/externaluser", domainUID, e.UID), e, nil)
 }
 
@@ -125,5 +132,12 @@ func (s *Session) UpdateExternalUser(ctx context.Context, domainUID string, e *E
 //
 // DELETE /externaluser/{domainUid}/{uid}
 func (s *Session) DeleteExternalUser(ctx context.Context, domainUID, uid string) error {
-	return absent(s.do(ctx, "DELETE", at("/externaluser", domainUID, uid), nil, nil))
+	err := s.do(ctx, "DELETE", at("/externaluser", domainUID, uid), nil, nil)
+	if err != nil {
+		// Of an unknown one it says UNKNOWN.
+		if _, lookErr := s.ExternalUser(ctx, domainUID, uid); errors.Is(lookErr, ErrNotFound) {
+			return nil
+		}
+	}
+	return err
 }

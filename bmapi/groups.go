@@ -140,6 +140,9 @@ func (s *Session) GroupUIDs(ctx context.Context, domainUID string) ([]string, er
 //
 // PUT /groups/{domainUid}/{uid}
 func (s *Session) CreateGroup(ctx context.Context, domainUID, uid string, g *Group) error {
+	if err := checkEmails(g.Emails); err != nil {
+		return err
+	}
 	return s.do(ctx, "PUT", at("/groups", domainUID, uid), g, nil)
 }
 
@@ -147,6 +150,9 @@ func (s *Session) CreateGroup(ctx context.Context, domainUID, uid string, g *Gro
 //
 // POST /groups/{domainUid}/{uid}
 func (s *Session) UpdateGroup(ctx context.Context, domainUID string, g *Group) error {
+	if err := checkEmails(g.Emails); err != nil {
+		return err
+	}
 	return s.do(ctx, "POST", at("/groups", domainUID, g.UID), g, nil)
 }
 
@@ -154,7 +160,10 @@ func (s *Session) UpdateGroup(ctx context.Context, domainUID string, g *Group) e
 //
 // DELETE /groups/{domainUid}/{uid}
 func (s *Session) DeleteGroup(ctx context.Context, domainUID, uid string) error {
-	return s.deleteEntry(ctx, at("/groups", domainUID, uid))
+	return s.remove(ctx, at("/groups", domainUID, uid), func() (bool, error) {
+		_, err := s.Group(ctx, domainUID, uid)
+		return isGone(err)
+	})
 }
 
 // Members lists a group's elements, without those of groups within.

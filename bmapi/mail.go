@@ -3,7 +3,6 @@ package bmapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -43,7 +42,8 @@ type folderWire struct {
 // GET /mail_folders_container/{subtree}/_all
 func (s *Session) Folders(ctx context.Context, domainUID, entryUID string, isUser bool) ([]MailFolder, error) {
 	var items []*item[folderWire]
-	if err := s.do(ctx, "GET", at("/mail_folders_container", subtree(domainUID, entryUID, isUser), "_all"), nil, &items); err != nil {
+	to := at("/mail_folders_container", subtree(domainUID, entryUID, isUser), "_all").since4("list mail folders")
+	if err := s.do(ctx, "GET", to, nil, &items); err != nil {
 		return nil, err
 	}
 	folders := make([]MailFolder, 0, len(items))
@@ -83,14 +83,27 @@ func UnseenMessages() Filter { return Filter{MustNot: []string{"Seen"}, SkipExpu
 // VisibleMessages are neither expunged nor \Deleted: the cheap count, which version 4 knows too.
 func VisibleMessages() Filter { return Filter{MustNot: []string{"Deleted"}} }
 
-// Count counts a folder's messages. It proves no right: the server checks none here.
+func mailItems(folderUID string, parts ...string) endpoint {
+	return at("/mail_items", append([]string{folderUID}, parts...)...).since4("tell about messages")
+}
+
+// Count counts a folder's messages. It proves no right: version 5 checks none here.
+// Version 4 can't tell what is expunged from what is \Deleted only: where the filter
+// wants the former out, both are.
 //
 // POST /mail_items/{folder}/_count
 func (s *Session) Count(ctx context.Context, folderUID string, f Filter) (int64, error) {
 	var r struct {
 		Total int64 `json:"total"`
 	}
-	err := s.do(ctx, "POST", at("/mail_items", folderUID, "_count"), f, &r)
+	major, err := s.c.version(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if major == 4 && f.SkipExpunged && !slices.Contains(f.Must, "Deleted") && !slices.Contains(f.MustNot, "Deleted") {
+		f.MustNot = append(slices.Clone(f.MustNot), "Deleted")
+	}
+	err = s.do(ctx, "POST", mailItems(folderUID, "_count"), f, &r)
 	return r.Total, err
 }
 
@@ -103,7 +116,7 @@ func (s *Session) SortedIDs(ctx context.Context, folderUID string, f Filter) ([]
 		Filter Filter   `json:"filter"`
 	}{Fields: []string{}, Filter: f}
 	var ids []int64
-	err := s.do(ctx, "POST", at("/mail_items", folderUID, "_sorted"), body, &ids)
+	err := s.do(ctx, "POST", mailItems(folderUID, "_sorted"), body, &ids)
 	return ids, err
 }
 
@@ -182,22 +195,15 @@ func (s *Session) items(ctx context.Context, folderUID string, ids []int64) ([]*
 	if err != nil {
 		return nil, err
 	}
-	names := []string{"_mgetById", "_multipleById"}
-	swapped := s.c.swapped.Load()
-	if (major == 4) != swapped {
-		slices.Reverse(names)
-	}
 	var wire []*item[mailItemWire]
-	for i, name := range names {
-		err = s.do(ctx, "POST", at("/mail_items", folderUID, name), ids, &wire)
-		if errors.Is(err, ErrNoRoute) {
-			continue
-		}
-		if err == nil && i == 1 {
-			s.c.swapped.Store(!swapped)
-		}
-		break
+	ask := func(name string) func() error {
+		return func() error { return s.do(ctx, "POST", mailItems(folderUID, name), ids, &wire) }
 	}
+	usual, other := ask("_mgetById"), ask("_multipleById")
+	if major == 4 {
+		usual, other = other, usual
+	}
+	err = either(&s.c.dialect.items, isNoRoute, usual, other)
 	return wire, err
 }
 
@@ -208,7 +214,7 @@ func (s *Session) items(ctx context.Context, folderUID string, ids []int64) ([]*
 // GET /mail_items/{folder}/eml/{imapUid}
 func (s *Session) EML(ctx context.Context, folderUID string, imapUID uint32) (io.ReadCloser, error) {
 	var body io.ReadCloser
-	cl := call{method: "GET", to: at("/mail_items", folderUID, "eml", strconv.FormatUint(uint64(imapUID), 10)), accept: "*/*"}
+	cl := call{method: "GET", to: mailItems(folderUID, "eml", strconv.FormatUint(uint64(imapUID), 10)), accept: "*/*"}
 	err := s.run(ctx, cl, func(a *answer) error {
 		if a.status == 204 {
 			return a.into(new(struct{}))

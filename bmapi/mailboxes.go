@@ -2,8 +2,8 @@ package bmapi
 
 import (
 	"context"
+	"fmt"
 	"slices"
-	"strings"
 )
 
 // Mailbox is what a user, a mailshare, a group or a resource keeps mail in.
@@ -101,14 +101,38 @@ func (s *Session) Mailbox(ctx context.Context, domainUID, uid string) (*Mailbox,
 //
 // GET /mailboxes/{domainUid}/_byemail
 func (s *Session) MailboxByEmail(ctx context.Context, domainUID, address string) (*Mailbox, error) {
-	return s.mailbox(ctx, at("/mailboxes", domainUID, "_byemail").with("email", strings.ToLower(address)))
+	return s.mailbox(ctx, at("/mailboxes", domainUID, "_byemail").with("email", lowered(address)))
 }
 
 // MailboxByName finds a mailbox by login or mailshare name, which share one name space.
 //
 // GET /mailboxes/{domainUid}/_byname
 func (s *Session) MailboxByName(ctx context.Context, domainUID, name string) (*Mailbox, error) {
-	return s.mailbox(ctx, at("/mailboxes", domainUID, "_byname").with("name", name))
+	var box *Mailbox
+	ask := func() (err error) {
+		box, err = s.mailbox(ctx, at("/mailboxes", domainUID, "_byname").with("name", name))
+		return err
+	}
+	search := func() (err error) {
+		box, err = s.mailboxNamed(ctx, domainUID, name)
+		return err
+	}
+	err := either(&s.c.dialect.noNames, isNoRoute, ask, search)
+	return box, err
+}
+
+// mailboxNamed looks through all mailboxes, where the server can't be asked for one.
+func (s *Session) mailboxNamed(ctx context.Context, domainUID, name string) (*Mailbox, error) {
+	boxes, err := s.Mailboxes(ctx, domainUID)
+	for _, m := range boxes {
+		if m.Name == name {
+			return m, nil
+		}
+	}
+	if err == nil {
+		err = fmt.Errorf("mailbox %q: %w", name, ErrNotFound)
+	}
+	return nil, err
 }
 
 // MailboxConfig is what limits a mailbox.

@@ -96,6 +96,9 @@ func (s *Session) Mailshares(ctx context.Context, domainUID string) ([]*Mailshar
 //
 // PUT /mailshares/{domainUid}/{uid}
 func (s *Session) CreateMailshare(ctx context.Context, domainUID, uid string, m *Mailshare) error {
+	if err := checkEmails(m.Emails); err != nil {
+		return err
+	}
 	return s.do(ctx, "PUT", at("/mailshares", domainUID, uid), m, nil)
 }
 
@@ -103,13 +106,19 @@ func (s *Session) CreateMailshare(ctx context.Context, domainUID, uid string, m 
 //
 // POST /mailshares/{domainUid}/{uid}
 func (s *Session) UpdateMailshare(ctx context.Context, domainUID string, m *Mailshare) error {
+	if err := checkEmails(m.Emails); err != nil {
+		return err
+	}
 	return s.do(ctx, "POST", at("/mailshares", domainUID, m.UID), m, nil)
 }
 
-// DeleteMailshare deletes a mailshare with its mail and waits for it. For one that
-// does not exist the task ends in error.
+// DeleteMailshare deletes a mailshare with its mail and waits for it. One that does
+// not exist is fine.
 //
 // DELETE /mailshares/{domainUid}/{uid}
 func (s *Session) DeleteMailshare(ctx context.Context, domainUID, uid string) error {
-	return s.deleteEntry(ctx, at("/mailshares", domainUID, uid))
+	return s.remove(ctx, at("/mailshares", domainUID, uid), func() (bool, error) {
+		_, err := s.Mailshare(ctx, domainUID, uid)
+		return isGone(err)
+	})
 }

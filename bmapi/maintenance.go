@@ -22,7 +22,7 @@ func (s *Session) Operations(ctx context.Context, domainUID, entryUID string) ([
 	var ops []*struct {
 		Identifier string `json:"identifier"`
 	}
-	if err := s.do(ctx, "GET", at("/directory", domainUID, entryUID, "mgmt", "_maintenance"), nil, &ops); err != nil {
+	if err := s.do(ctx, "GET", at("/directory", domainUID, entryUID, "mgmt", "_maintenance").since4("list repairs"), nil, &ops); err != nil {
 		return nil, err
 	}
 	var ids []string
@@ -48,37 +48,40 @@ func (s *Session) Repair(ctx context.Context, domainUID, entryUID string, operat
 	if len(ops) == 0 {
 		return nil, nil
 	}
-	ref, err := s.startRepair(ctx, domainUID, entryUID, ops, dry)
+	major, err := s.c.version(ctx)
 	if err != nil {
 		return ops, err
 	}
-	_, err = s.Await(ctx, ref)
-	return ops, err
+	return ops, s.begin(ctx, func() (TaskRef, error) { return s.startRepair(ctx, domainUID, entryUID, ops, dry, major) }, nil)
 }
 
-// startRepair asks as the version wants it: an object since May 2022, a bare list
-// before. Where the version does not decide, the one refused is followed by the other.
-func (s *Session) startRepair(ctx context.Context, domainUID, entryUID string, ops []string, dry bool) (TaskRef, error) {
-	major, err := s.c.version(ctx)
-	if err != nil {
-		return TaskRef{}, err
-	}
-	modern := func() (ref TaskRef, err error) {
-		body := map[string]any{"opIdentifiers": ops, "dry": dry, "logToCoreLog": !dry, "verbose": false}
-		err = s.once(ctx, "POST", at("/directory", domainUID, entryUID, "mgmt", "_maintenance", "repair"), body, &ref)
-		return ref, err
-	}
-	if major > 4 {
-		return modern()
+// startRepair asks as the version wants it: an object since May 2022, before that a
+// bare list, with a call of its own for looking only. Where the version does not
+// decide, the one refused is followed by the other. An object that is not understood
+// is never followed by a repair where only a look was asked for.
+func (s *Session) startRepair(ctx context.Context, domainUID, entryUID string, ops []string, dry bool, major int) (TaskRef, error) {
+	var ref TaskRef
+	post := func(word string, body any) func() error {
+		to := at("/directory", domainUID, entryUID, "mgmt", "_maintenance", word)
+		// Not twice: the second would be told that the first is running.
+		return func() error { return s.once(ctx, "POST", to, body, &ref) }
 	}
 	word := "repair"
 	if dry {
 		word = "check"
 	}
-	var ref TaskRef
-	err = s.once(ctx, "POST", at("/directory", domainUID, entryUID, "mgmt", "_maintenance", word), ops, &ref)
-	if CodeOf(err) == CodeUnknown || errors.Is(err, ErrNoRoute) {
-		return modern()
+	usual := post("repair", map[string]any{"opIdentifiers": ops, "dry": dry, "logToCoreLog": !dry, "verbose": false})
+	other := post(word, ops)
+	if major == 4 {
+		usual, other = other, usual
+	}
+	// A body that can't be read has the same code as a repair that is running: both
+	// ways are tried then, and neither does harm.
+	refused := func(err error) bool { return isNoRoute(err) || CodeOf(err) == CodeUnknown }
+	err := either(&s.c.dialect.repair, refused, usual, other)
+	if errors.Is(err, ErrOutcomeUnknown) {
+		// It is known under which name it would run.
+		return TaskRef{ID: "repair-" + entryUID + "@" + domainUID}, nil
 	}
 	return ref, err
 }
@@ -87,10 +90,5 @@ func (s *Session) startRepair(ctx context.Context, domainUID, entryUID string, o
 //
 // POST /mgmt/mailbox/{domainUid}/{uid}/_consolidate
 func (s *Session) Consolidate(ctx context.Context, domainUID, entryUID string) error {
-	var ref TaskRef
-	if err := s.do(ctx, "POST", at("/mgmt/mailbox", domainUID, entryUID, "_consolidate"), nil, &ref); err != nil {
-		return err
-	}
-	_, err := s.Await(ctx, ref)
-	return err
+	return s.begin(ctx, s.starter(ctx, "POST", at("/mgmt/mailbox", domainUID, entryUID, "_consolidate"), nil), nil)
 }

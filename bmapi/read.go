@@ -1,6 +1,7 @@
 package bmapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -83,18 +84,17 @@ func (l *limited) Read(p []byte) (int, error) {
 type head struct{ buf []byte }
 
 func (h *head) Write(p []byte) (int, error) {
-	h.buf = append(h.buf, p[:min(len(p), 512-len(h.buf))]...)
+	h.buf = append(h.buf, p[:min(len(p), 2048-len(h.buf))]...)
 	return len(p), nil
 }
 
 // fault reads an answer that is no success. A body cut short is still a fault:
 // the status has been said.
-func (a *answer) fault() error {
+func (a *answer) fault() *Fault {
 	defer a.body.Close()
 	f := a.newFault()
 	body, _ := io.ReadAll(io.LimitReader(a.body, maxFault))
-	f.read(body)
-	f.Message, f.Excerpt, f.ErrorType = a.scrub(f.Message), a.scrub(f.Excerpt), a.scrub(f.ErrorType)
+	f.read(body, a.cl.hide)
 	f.RetryAfter = retryAfter(a.head.Get("Retry-After"), a.c.opts.Retry.Now())
 	if a.status >= 300 && a.status < 400 {
 		f.Message, f.Excerpt = "redirect, not followed", ""
@@ -107,7 +107,7 @@ func (a *answer) fault() error {
 
 // read takes what a fault's body says: BlueMind's own three fields, the bean it
 // writes for a route it does not know (code, message), or somebody else's page.
-func (f *Fault) read(body []byte) {
+func (f *Fault) read(body []byte, hide hidden) {
 	var wire struct {
 		ErrorCode any `json:"errorCode"`
 		ErrorType any `json:"errorType"`
@@ -115,24 +115,18 @@ func (f *Fault) read(body []byte) {
 		Message   any `json:"message"`
 	}
 	if json.Unmarshal(body, &wire) != nil {
-		f.Excerpt = excerpt(body)
+		f.Excerpt = hide.clip(string(body))
 		return
 	}
-	text := func(v any) string { s, _ := v.(string); return s }
-	f.ErrorType, f.Message = clip(text(wire.ErrorType)), clip(text(wire.Message))
-	f.ErrorCode = Code(clip(text(wire.ErrorCode)))
-	if f.ErrorCode == "" {
-		f.ErrorCode = Code(clip(text(wire.Code)))
-	}
+	text := func(v any) string { s, _ := v.(string); return hide.clip(s) }
+	f.ErrorType, f.Message = text(wire.ErrorType), text(wire.Message)
+	f.ErrorCode = cmp.Or(Code(text(wire.ErrorCode)), Code(text(wire.Code)))
 	// The only fault without a code of its own: version 5 says NOT_FOUND, as for a thing.
-	f.NoRoute = strings.HasPrefix(text(wire.Message), "no service registered on ")
+	f.NoRoute = strings.HasPrefix(f.Message, "no service registered on ")
 	if f.ErrorCode == "" && f.ErrorType == "" && f.Message == "" {
-		f.Excerpt = excerpt(body)
+		f.Excerpt = hide.clip(string(body))
 	}
 }
-
-// excerpt is the beginning of a body, on one line.
-func excerpt(body []byte) string { return clip(string(body[:min(len(body), 2048)])) }
 
 // clip makes one printable line of at most 300 characters.
 func clip(s string) string {

@@ -22,7 +22,7 @@ type Version struct {
 	SoftwareVersion string `json:"softwareVersion"`
 	DefaultDomain   string `json:"defaultDomain"`
 	Major           int    `json:"-"` // of the release; 0 if it cannot be read
-	Minor           int    `json:"-"`
+	Minor           int    `json:"-"` // of the release; 0 if no release is said
 }
 
 // Installation asks for the version, without a login. Below 4, or unreadable, the
@@ -34,16 +34,18 @@ func (c *Client) Installation(ctx context.Context) (Version, error) {
 	if err := c.do(ctx, "GET", at("/system/installation/_infos"), nil, &v); err != nil {
 		return v, err
 	}
-	// The software version of BlueMind 3.5 begins with 3.1, of others it may
-	// begin otherwise than the release: the release is what counts.
+	// The software version counts otherwise than the release: 3.1 is 3.5, and all of
+	// 4.x is 4.1. Only where nothing else is said its first number is believed.
 	v.Major, v.Minor = release(v.ReleaseName)
 	if v.Major == 0 {
-		v.Major, v.Minor = release(v.SoftwareVersion)
+		v.Major, _ = release(v.SoftwareVersion)
+	}
+	if v.Major > 0 {
+		c.dialect.version.Store(&v)
 	}
 	if v.Major < 4 {
 		return v, &VersionError{Version: v}
 	}
-	c.major.Store(int32(v.Major))
 	return v, nil
 }
 
@@ -63,15 +65,6 @@ func release(s string) (major, minor int) {
 		minor, _ = strconv.Atoi(parts[1])
 	}
 	return major, minor
-}
-
-// version is the major version, asked for once.
-func (c *Client) version(ctx context.Context) (int, error) {
-	if m := c.major.Load(); m != 0 {
-		return int(m), nil
-	}
-	v, err := c.Installation(ctx)
-	return v.Major, err
 }
 
 // State asks in which state the server is, without a login: see Running.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 )
 
@@ -191,7 +192,18 @@ func (s *Session) AllUIDs(ctx context.Context, domainUID string) ([]string, erro
 //
 // PUT /users/{domainUid}/{uid}
 func (s *Session) CreateUser(ctx context.Context, domainUID, uid string, u *User) error {
-	to := at("/users", domainUID, uid)
+	return s.createUser(ctx, at("/users", domainUID, uid), u)
+}
+
+func (s *Session) createUser(ctx context.Context, to endpoint, u *User) error {
+	if err := checkEmails(u.Emails); err != nil {
+		return err
+	}
+	if u.Password != "" {
+		if err := CheckPassword(u.Password); err != nil {
+			return err
+		}
+	}
 	to.secrets = []string{u.Password}
 	return s.do(ctx, "PUT", to, u, nil)
 }
@@ -200,15 +212,16 @@ func (s *Session) CreateUser(ctx context.Context, domainUID, uid string, u *User
 //
 // PUT /users/{domainUid}/{uid}/{extid}/createwithextid
 func (s *Session) CreateUserWithExtID(ctx context.Context, domainUID, uid, extID string, u *User) error {
-	to := at("/users", domainUID, uid, extID, "createwithextid")
-	to.secrets = []string{u.Password}
-	return s.do(ctx, "PUT", to, u, nil)
+	return s.createUser(ctx, at("/users", domainUID, uid, extID, "createwithextid"), u)
 }
 
 // UpdateUser replaces a user by u, as read and changed. The password stays.
 //
 // POST /users/{domainUid}/{uid}
 func (s *Session) UpdateUser(ctx context.Context, domainUID string, u *User) error {
+	if err := checkEmails(u.Emails); err != nil {
+		return err
+	}
 	sent := *u
 	sent.Password = ""
 	return s.do(ctx, "POST", at("/users", domainUID, u.UID), sent, nil)
@@ -218,6 +231,9 @@ func (s *Session) UpdateUser(ctx context.Context, domainUID string, u *User) err
 //
 // POST /users/{domainUid}/{uid}/password_
 func (s *Session) SetPassword(ctx context.Context, domainUID, uid, password string) error {
+	if err := CheckPassword(password); err != nil {
+		return err
+	}
 	to := at("/users", domainUID, uid, "password_")
 	to.secrets = []string{password}
 	return s.do(ctx, "POST", to, map[string]string{"newPassword": password}, nil)
@@ -231,11 +247,23 @@ func (s *Session) SetUserExtID(ctx context.Context, domainUID, uid, extID string
 }
 
 // UpdateAccountType changes what a user may use: AccountFull, AccountSimple or
-// AccountVisio. The latter two need their limit set in the domain.
+// AccountVisio. The latter two need their limit set in the domain. BlueMind makes no
+// full account simple, and says nothing: the user is read again, and one who has
+// another type than asked for is ErrForbidden.
 //
 // POST /users/{domainUid}/_updateAccountType/{uid}
 func (s *Session) UpdateAccountType(ctx context.Context, domainUID, uid, accountType string) error {
-	return s.do(ctx, "POST", at("/users", domainUID, "_updateAccountType", uid), accountType, nil)
+	if _, err := s.User(ctx, domainUID, uid); err != nil {
+		return err // of an unknown uid BlueMind makes a Java exception
+	}
+	if err := s.do(ctx, "POST", at("/users", domainUID, "_updateAccountType", uid), accountType, nil); err != nil {
+		return err
+	}
+	u, err := s.User(ctx, domainUID, uid)
+	if err == nil && u.AccountType != accountType {
+		return fmt.Errorf("account type of %s is still %s, not %s: %w", u.Login, u.AccountType, accountType, ErrForbidden)
+	}
+	return err
 }
 
 // Roles lists the roles given to a user himself.
@@ -281,14 +309,8 @@ func (s *Session) PutUserSettings(ctx context.Context, domainUID, uid string, m 
 //
 // DELETE /users/{domainUid}/{uid}
 func (s *Session) DeleteUser(ctx context.Context, domainUID, uid string) error {
-	return s.deleteEntry(ctx, at("/users", domainUID, uid))
-}
-
-func (s *Session) deleteEntry(ctx context.Context, to endpoint) error {
-	var ref TaskRef
-	if err := s.do(ctx, "DELETE", to, nil, &ref); err != nil {
-		return err
-	}
-	_, err := s.Await(ctx, ref)
-	return err
+	return s.remove(ctx, at("/users", domainUID, uid), func() (bool, error) {
+		_, err := s.User(ctx, domainUID, uid)
+		return isGone(err)
+	})
 }

@@ -1,0 +1,53 @@
+package bmapi
+
+import (
+	"net/url"
+	"strings"
+)
+
+// hidden are the secrets of a call, in all the spellings in which a server may repeat
+// them.
+type hidden struct {
+	forms []string
+	short []string // too short to be cut out: the text that has one goes as a whole
+}
+
+func newHidden(key string, secrets []string) hidden {
+	var h hidden
+	if len(key) > 3 { // as every key is
+		secrets = append([]string{key}, secrets...)
+	}
+	for _, s := range secrets {
+		if s == "" {
+			continue
+		}
+		asJSON, _ := encode(s) // of a string: never fails
+		forms := []string{s, string(asJSON[1 : len(asJSON)-1]), url.QueryEscape(s), escape(s)}
+		if len(s) <= 3 {
+			h.short = append(h.short, forms...)
+		} else {
+			h.forms = append(h.forms, forms...)
+		}
+	}
+	return h
+}
+
+// clip is a server's text without secrets, on one line.
+func (h hidden) clip(s string) string {
+	for _, secret := range h.short {
+		if strings.Contains(s, secret) {
+			return "…"
+		}
+	}
+	for _, secret := range h.forms {
+		s = strings.ReplaceAll(s, secret, "…")
+		// The text may have been cut in the middle of one.
+		for n := len(secret) - 1; n > 3; n-- {
+			if strings.HasSuffix(s, secret[:n]) {
+				s = s[:len(s)-n] + "…"
+				break
+			}
+		}
+	}
+	return clip(s)
+}
