@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -89,21 +90,55 @@ func strangeRune(s, also string) (string, bool) {
 	return "", false
 }
 
-// checkLogin says why BlueMind would refuse the left part of an address as a
-// login; it isn't lower-cased nor otherwise mended there. See User.login of
-// PUT /users/{domainUid}/{uid}.
-func checkLogin(login string) error {
-	const mend = "write an address with another left part here, and this one under aliases"
-	switch {
-	case len(login) > 64:
-		return Problem{Text: fmt.Sprintf("the login %s is longer than 64 characters", quoteShort(login)), Mend: mend}
-	case login[0] == '.' || login[0] == '-' || login[0] == '_':
-		return Problem{Text: fmt.Sprintf("BlueMind refuses a login that begins with %q", login[:1]), Mend: mend}
+// parseMailAddress is ParseAddress for the address of a mailbox, which is no
+// administrator's.
+func parseMailAddress(s string) (string, error) {
+	address, err := ParseAddress(s)
+	if err == nil && IsAdministrator(address) {
+		return "", Problem{Text: quoteShort(s) + " is BlueMind's administrator, not a mailbox", Mend: "write the address of a mailbox"}
 	}
-	if bad, found := strangeRune(login, "-._"); found {
-		return Problem{Text: fmt.Sprintf("BlueMind refuses the login %s: it has the character %q", quoteShort(login), bad), Mend: mend}
+	return address, err
+}
+
+// checkLogin says why BlueMind would refuse a login: it isn't lower-cased nor
+// otherwise mended there. See User.login of PUT /users/{domainUid}/{uid}.
+func checkLogin(login string) error {
+	return checkBoxName(login, "login", ".-_", "write one made of a-z, 0-9 and . _ - into the column login; the address may stay")
+}
+
+// checkShareName says why BlueMind would refuse the name of a share. See
+// Mailshare.name of PUT /mailshares/{domainUid}/{uid}, and what its console
+// takes (Regex.MAILSHARE_NAME).
+func checkShareName(name string) error {
+	return checkBoxName(name, "share's name", ".-", "write an address with another left part here, and this one under aliases")
+}
+
+func checkBoxName(name, what, notFirst, mend string) error {
+	switch {
+	case len(name) > 64:
+		return Problem{Text: fmt.Sprintf("the %s %s is longer than 64 characters", what, quoteShort(name)), Mend: mend}
+	case strings.Contains(name, "@"):
+		return Problem{Text: fmt.Sprintf("the %s %s has an @", what, quoteShort(name)), Mend: "write the part before the @ alone"}
+	case strings.ContainsRune(notFirst, rune(name[0])):
+		return Problem{Text: fmt.Sprintf("BlueMind refuses a %s that begins with %q", what, name[:1]), Mend: mend}
+	}
+	if bad, found := strangeRune(name, "-._"); found {
+		return Problem{Text: fmt.Sprintf("BlueMind refuses the %s %s: it has the character %q", what, quoteShort(name), bad), Mend: mend}
 	}
 	return nil
+}
+
+// accountTypes are what User.accountType may be.
+var accountTypes = []string{AccountFull, AccountSimple, AccountFullAndVisio}
+
+// ParseAccountType reads a type of account, in capitals or not. Its error is a
+// Problem.
+func ParseAccountType(s string) (string, error) {
+	t := strings.ToUpper(strings.TrimSpace(s))
+	if !slices.Contains(accountTypes, t) {
+		return "", Problem{Text: quoteShort(s) + " is no type of account", Mend: "write " + Alternatives(accountTypes)}
+	}
+	return t, nil
 }
 
 // administratorDomain holds BlueMind's own administrators and no mailboxes.

@@ -4,98 +4,36 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 )
 
-// rowReader reads the cells of one record and remembers what is wrong.
-type rowReader struct {
-	a      *accounts
-	line   int
-	record []string
-}
-
-// cell returns one trimmed field, "" where the record ends before.
-func (r *rowReader) cell(column string) string {
-	i, ok := r.a.index[column]
-	if !ok || i >= len(r.record) {
-		return ""
-	}
-	s := strings.TrimSpace(r.record[i])
-	if s != "" && s[0] == '#' && excelError.MatchString(s) {
-		r.add(column, "is the error value of a spreadsheet's formula", "correct the formula")
-		return ""
-	}
-	return s
-}
-
-// exact reads what is compared or sent: a line break or control character in
-// it can't be meant.
-func (r *rowReader) exact(column string) string {
-	s := r.cell(column)
-	if strings.ContainsFunc(s, unicode.IsControl) {
-		r.add(column, "has a line break or another control character", "write it on one line")
-		return ""
-	}
-	return s
-}
-
-// words reads what people read: a line break counts as a space.
-func (r *rowReader) words(column string) string {
-	s := strings.Map(func(c rune) rune {
-		if c == '\n' || c == '\r' || c == '\t' {
-			return ' '
-		}
-		return c
-	}, r.cell(column))
-	if strings.ContainsFunc(s, unicode.IsControl) {
-		r.add(column, "has a control character", "write it anew")
-		return ""
-	}
-	return s
-}
-
-func (r *rowReader) mandatory(column string) string {
-	before := len(r.a.problems)
-	s := r.exact(column)
-	if s == "" && len(r.a.problems) == before {
-		r.add(column, "is missing", "every row needs it")
-	}
-	return s
-}
-
-func (r *rowReader) add(column, text, mend string) {
-	r.fault(column, Problem{Text: text, Mend: mend})
-}
-
-func (r *rowReader) fault(column string, err error) {
-	at := Problem{File: r.a.file, Line: r.line, Field: column}
-	if i, ok := r.a.index[column]; ok && i < len(r.record) {
-		at.Line, at.Column = r.a.csv.FieldPos(i)
-	}
-	r.a.problems = append(r.a.problems, at.At(err))
-}
-
 // row understands one record, and keeps it if nothing in it is wrong.
-func (a *accounts) row(line int, record []string) {
-	r := &rowReader{a: a, line: line, record: record}
-	before := len(a.problems)
+func (a *accounts) row(r *rowReader) {
+	before := len(r.s.problems)
 	row := Row{
-		File: a.file, Line: line,
+		File: r.s.file, Line: r.line,
 		Source: r.mandatory(colSource), Login: r.mandatory(colLogin), Folder: r.exact(colFolder),
 		Writer: r.exact(colWriter), Label: r.words(colLabel),
 		DisplayName: r.words(colDisplayName), FirstName: r.words(colFirstName), LastName: r.words(colLastName),
-		Wave: r.exact(colWave), Note: r.cell(colNote),
+		Wave: r.exact(colWave), Note: r.raw(colNote), DataLocation: r.exact(colDataLocation),
 		SecretEnv: r.exact(colSecretEnv), SecretFile: r.exact(colSecretFile), SecretCommand: r.exact(colSecretCommand),
+		PasswordEnv: r.exact(colNewEnv), PasswordFile: r.exact(colNewFile), PasswordCommand: r.exact(colNewCommand),
 	}
 	if IsAdministrator(row.Login) {
 		r.add(colLogin, "is BlueMind's administrator, who never logs in over IMAP", "write the login of the mailbox's owner")
 	}
+	quota, err := ParseQuota(r.exact(colQuota))
+	if err != nil {
+		r.fault(colQuota, err)
+	}
+	row.Quota = quota
 	switch row.Kind = strings.ToLower(r.exact(colKind)); row.Kind {
 	case "":
 		row.Kind = KindUser
+		r.user(&row)
 	case KindUser:
+		r.user(&row)
 	case KindShare:
-		r.fault(colKind, Problem{Text: ErrShareNotBuilt.Error(), Mend: "take the row out, and move shared mailboxes otherwise", Err: ErrShareNotBuilt})
+		r.share(&row)
 	default:
 		mend := "write user or share"
 		if near := Nearest(row.Kind, []string{KindUser, KindShare}); near != "" {
@@ -103,39 +41,81 @@ func (a *accounts) row(line int, record []string) {
 		}
 		r.add(colKind, quoteShort(row.Kind)+" is not a kind of mailbox", mend)
 	}
-	quota, err := ParseQuota(r.exact(colQuota))
-	if err != nil {
-		r.fault(colQuota, err)
-	}
-	row.Quota = quota
-	if row.Kind == KindUser {
-		r.user(&row)
-	}
-	r.secrets(row)
-	r.duplicates(row)
-	if len(a.problems) == before {
+	r.references(row)
+	a.duplicates(r, row)
+	if len(r.s.problems) == before {
 		a.rows = append(a.rows, row)
 	}
 }
 
 // user reads what a row of kind user has of its own.
 func (r *rowReader) user(row *Row) {
-	if s := r.mandatory(colAddress); s != "" {
-		row.Address = r.address(colAddress, s, row)
-		if row.Address != "" {
-			row.TargetLogin, _, _ = strings.Cut(row.Address, "@")
-			if err := checkLogin(row.TargetLogin); err != nil {
-				r.fault(colAddress, err)
-			}
+	r.addresses(row, checkLogin)
+	r.absent("only a share has a writer", "empty the field, or write share under kind", colWriter)
+	r.absent("only a share has a label", "use display_name for a user", colLabel)
+	for _, name := range r.list(colGroups, "|,;") {
+		if why := badGroupName(name); why != "" {
+			r.add(colGroups, fmt.Sprintf("the group %s %s", quoteShort(name), why), "write its name as in groups.csv; | parts several")
+		} else if !slices.Contains(row.Groups, name) {
+			row.Groups = append(row.Groups, name)
 		}
 	}
+	if s := r.exact(colAccountType); s != "" {
+		t, err := ParseAccountType(s)
+		if err != nil {
+			r.fault(colAccountType, err)
+		}
+		row.AccountType = t
+	}
+}
+
+// share reads what a row of kind share has of its own.
+func (r *rowReader) share(row *Row) {
+	r.addresses(row, checkShareName)
+	if row.Label == "" {
+		row.Label, row.DisplayName = row.DisplayName, ""
+	} else if row.DisplayName != "" {
+		r.add(colDisplayName, "a share has a label instead", "keep one of the two")
+	}
+	r.absent("only a user has one", "empty the field, or write user under kind", colFirstName, colLastName, colAccountType, colNewEnv, colNewFile, colNewCommand)
+	r.absent("a share's name is the left part of its address", "empty the field", colTargetLogin)
+	r.absent("a share is a member of no group", "give rights on it in rights.csv", colGroups)
 	if row.Writer != "" {
-		r.add(colWriter, "only a share has a writer", "empty the field, or write share under kind")
+		row.Writer = r.address(colWriter, row.Writer, row)
 	}
-	if row.Label != "" {
-		r.add(colLabel, "only a share has a label", "use display_name for a user")
+}
+
+// absent says of each of the columns that it should be empty here.
+func (r *rowReader) absent(text, mend string, columns ...string) {
+	for _, column := range columns {
+		if r.raw(column) != "" {
+			r.add(column, text, mend)
+		}
 	}
-	for _, s := range strings.FieldsFunc(r.exact(colAliases), func(c rune) bool { return c == '|' || unicode.IsSpace(c) }) {
+}
+
+// addresses reads what users and shares are called: address, login or name,
+// aliases.
+func (r *rowReader) addresses(row *Row, check func(string) error) {
+	column, own := colAddress, r.exact(colTargetLogin)
+	if s := r.mandatory(colAddress); s != "" {
+		row.Address = r.address(colAddress, s, row)
+		row.TargetLogin, _, _ = strings.Cut(row.Address, "@")
+	}
+	if own != "" && row.Kind == KindUser {
+		column, row.TargetLogin = colTargetLogin, strings.ToLower(own)
+		if row.TargetLogin != own {
+			row.Remarks = append(row.Remarks, fmt.Sprintf("login %s was written in lower case, as BlueMind wants it", quoteShort(own)))
+		}
+	}
+	if row.TargetLogin != "" {
+		if err := check(row.TargetLogin); err != nil {
+			r.fault(column, err)
+		} else if IsAdministrator(row.TargetLogin) {
+			r.add(column, quoteShort(row.TargetLogin)+" is BlueMind's administrator, not a mailbox", "write another login")
+		}
+	}
+	for _, s := range r.list(colAliases, "| \t\u00a0,;") {
 		alias := r.address(colAliases, s, row)
 		switch {
 		case alias == "":
@@ -150,10 +130,7 @@ func (r *rowReader) user(row *Row) {
 }
 
 func (r *rowReader) address(column, s string, row *Row) string {
-	address, err := ParseAddress(s)
-	if err == nil && IsAdministrator(address) {
-		err = Problem{Text: quoteShort(s) + " is BlueMind's administrator, not a mailbox", Mend: "write the address of a mailbox"}
-	}
+	address, err := parseMailAddress(s)
 	if err != nil {
 		r.fault(column, err)
 		return ""
@@ -164,37 +141,31 @@ func (r *rowReader) address(column, s string, row *Row) string {
 	return address
 }
 
-// secrets checks the references. What they hold isn't quoted: somebody may
-// have written the password itself.
-func (r *rowReader) secrets(row Row) {
+// references checks where secrets are kept. What they hold isn't quoted:
+// somebody may have written the password itself.
+func (r *rowReader) references(row Row) {
+	r.reference(colSecretEnv, row.SecretEnv, row.SecretFile, row.SecretCommand, "secret_env, secret_file and secret_command")
+	r.reference(colNewEnv, row.PasswordEnv, row.PasswordFile, row.PasswordCommand, "new_password_env, new_password_file and new_password_command")
+}
+
+func (r *rowReader) reference(column, env, file, command, names string) {
 	given := 0
-	for _, s := range []string{row.SecretEnv, row.SecretFile, row.SecretCommand} {
+	for _, s := range []string{env, file, command} {
 		if s != "" {
 			given++
 		}
 	}
 	if given > 1 {
-		r.add(colSecretEnv, "more than one of secret_env, secret_file and secret_command is given", "keep one")
+		r.add(column, "more than one of "+names+" is given", "keep one")
 	}
-	if row.SecretEnv != "" && !IsEnvName(row.SecretEnv) {
-		r.add(colSecretEnv, "isn't the name of an environment variable", "write a name such as OLD_ADA; the password itself never stands here")
+	if env != "" && !IsEnvName(env) {
+		r.add(column, "isn't the name of an environment variable", "write a name such as OLD_ADA; the password itself never stands here")
 	}
-}
-
-// IsEnvName reports whether s can name an environment variable.
-func IsEnvName(s string) bool {
-	for i, c := range s {
-		letter := c == '_' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
-		if !letter && (i == 0 || c < '0' || c > '9') {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // duplicates finds what two rows claim. An address and an alias share one
 // name space in BlueMind (ALREADY_EXISTS).
-func (r *rowReader) duplicates(row Row) {
+func (a *accounts) duplicates(r *rowReader, row Row) {
 	claim := func(seen map[string]int, key, column, what string) {
 		if first, taken := seen[key]; taken {
 			r.add(column, fmt.Sprintf("%s is on line %d already", what, first), "keep one of the two rows")
@@ -203,13 +174,13 @@ func (r *rowReader) duplicates(row Row) {
 		seen[key] = r.line
 	}
 	if row.Address != "" {
-		claim(r.a.targets, row.Address, colAddress, "the address "+row.Address)
+		claim(a.targets, row.Address, colAddress, "the address "+row.Address)
 	}
 	for _, alias := range row.Aliases {
-		claim(r.a.targets, alias, colAliases, "the address "+alias)
+		claim(a.targets, alias, colAliases, "the address "+alias)
 	}
 	if row.Source != "" && row.Login != "" {
-		claim(r.a.sources, row.Source+"\x00"+sourceKey(row.Login)+"\x00"+row.Folder, colLogin, "the same source, login and folder")
+		claim(a.sources, row.Source+"\x00"+sourceKey(row.Login)+"\x00"+row.Folder, colLogin, "the same source, login and folder")
 	}
 }
 

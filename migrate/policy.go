@@ -137,6 +137,7 @@ type Limits struct {
 	Retries       int           `json:"retries" yaml:"retries"`               // new sessions for one account without progress
 	BatchMessages int           `json:"batch_messages" yaml:"batch_messages"` // appends in flight
 	BatchBytes    int64         `json:"batch_bytes" yaml:"batch_bytes"`       // and their octets; one larger message goes alone
+	Provision     int           `json:"provision" yaml:"provision"`           // calls at a time while users, shares and groups are made
 	MessageErrors int           `json:"message_errors" yaml:"message_errors"` // messages refused in one run after which an account begins no further folder; 0: never
 }
 
@@ -171,6 +172,7 @@ func DefaultLimits() Limits {
 		Retries:       5,
 		BatchMessages: 64,
 		BatchBytes:    4 << 20,
+		Provision:     8,
 		MessageErrors: 50, // what imapsync users are used to
 	}
 }

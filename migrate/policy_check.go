@@ -15,7 +15,20 @@ func (p Policy) Problems() []Problem {
 	c := checker{}
 	c.oneOf("target_version", string(p.TargetVersion), string(TargetBoth), string(Target4), string(Target5))
 	c.oneOf("flags::keywords", string(p.Flags.Keywords), string(KeepKeywords), string(DropKeywords))
-	c.oneOf("users::password", string(p.Users.Password), string(GeneratedPassword), string(NoPassword))
+	c.oneOf("users::password", string(p.Users.Password), string(GeneratedPassword), string(NoPassword), string(GivenPassword))
+	c.oneOf("users::quota", string(p.Users.Quota), string(QuotaCSV), string(QuotaSource))
+	if p.Users.AccountType != "" {
+		c.oneOf("users::account_type", p.Users.AccountType, accountTypes...)
+	}
+	for i, name := range p.Users.Groups {
+		if why := badGroupName(name); why != "" || strings.TrimSpace(name) == "" {
+			c.add(fmt.Sprintf("users::groups::%d", i), fmt.Sprintf("%s isn't a group's name", quoteShort(name)), "write its name as in groups.csv")
+		}
+	}
+	c.oneOf("shares::rights", string(p.Shares.Rights), string(RightsSource), string(RightsCSV), string(RightsNone))
+	for i, w := range p.Shares.Writers {
+		c.writer(fmt.Sprintf("shares::writers::%d", i), w)
+	}
 	c.oneOf("folders::junk", string(p.Folders.Junk), string(Exclude), string(Copy))
 	c.oneOf("folders::trash", string(p.Folders.Trash), string(Copy), string(Exclude))
 	c.oneOf("messages::deleted", string(p.Messages.Deleted), string(Exclude), string(Copy))
@@ -64,6 +77,10 @@ func (l Limits) Problems() []Problem {
 	atLeast("accounts", int64(l.Accounts), 1, "1")
 	atLeast("retries", int64(l.Retries), 0, "0")
 	atLeast("batch_messages", int64(l.BatchMessages), 1, "1")
+	atLeast("provision", int64(l.Provision), 1, "1")
+	if l.Provision > 64 {
+		c.add("provision", fmt.Sprintf("is %d, more than BlueMind's core answers side by side", l.Provision), "use 8 to 16")
+	}
 	atLeast("message_errors", int64(l.MessageErrors), 0, "0, which means never")
 	if l.Accounts > 1000 {
 		c.add("accounts", fmt.Sprintf("is %d, more than one machine can do", l.Accounts), "use some tens, and --shard on further machines")
@@ -86,6 +103,19 @@ func (l Limits) Problems() []Problem {
 }
 
 type checker struct{ problems []Problem }
+
+func (c *checker) writer(field, w string) {
+	address, err := parseMailAddress(w)
+	if err == nil && address != w {
+		err = Problem{Text: quoteShort(w) + " has capitals", Mend: "write " + address}
+	}
+	if err == nil {
+		err = checkLogin(localPart(w))
+	}
+	if err != nil {
+		c.problems = append(c.problems, Problem{Field: field}.At(err))
+	}
+}
 
 func (c *checker) add(field, text, mend string) {
 	c.problems = append(c.problems, Problem{Field: field, Text: text, Mend: mend})

@@ -81,12 +81,12 @@ func TestPolicyProblems(t *testing.T) {
 		t.Errorf("the default policy has problems: %v", got)
 	}
 	p := Policy{
-		TargetVersion: "6", Flags: FlagPolicy{"hold"}, Users: UserPolicy{Password: "hunter2"}, Messages: MessagePolicy{"x"},
+		TargetVersion: "6", Flags: FlagPolicy{"hold"}, Users: UserPolicy{Password: "hunter2", AccountType: "gold", Groups: []string{"ok", "a@b", " "}}, Shares: SharePolicy{Rights: "some", Writers: []string{"ok@example.org", "Ada@example.org", "ada", "o'neil@example.org"}}, Messages: MessagePolicy{"x"},
 		Folders: FolderPolicy{Junk: "a", Trash: "b",
 			Map:     map[string]string{"A": "Outbox/x", "B": "", "C": "a//b", "D": "Same", "E": "same", "F": "tab\t", "G": "x<y", "H*": "h", "I": "Shared Folders/x", "J": "ok"},
 			Exclude: []string{"*", "ok", "j"}, Include: []string{"", "ok"}},
 	}
-	want := "target_version flags::keywords users::password folders::junk folders::trash messages::deleted " +
+	want := "target_version flags::keywords users::password users::quota users::account_type users::groups::1 users::groups::2 shares::rights shares::writers::1 shares::writers::2 shares::writers::3 folders::junk folders::trash messages::deleted " +
 		"folders::map::A folders::map::A folders::map::B folders::map::B folders::map::C folders::map::C folders::map::D folders::map::E folders::map::E " +
 		"folders::map::F folders::map::F folders::map::G folders::map::G folders::map::H* folders::map::H* folders::map::I folders::map::I folders::map::J " +
 		"folders::exclude::0 folders::include::0 folders::include::1"
@@ -144,11 +144,11 @@ func TestLimitsProblems(t *testing.T) {
 		t.Errorf("the default limits have problems: %v", got)
 	}
 	none := Limits{Retries: -1, MessageErrors: -1}
-	if got, want := fields(none.Problems()), "accounts retries batch_messages message_errors batch_bytes memory settle"; got != want {
+	if got, want := fields(none.Problems()), "accounts retries batch_messages provision message_errors batch_bytes memory settle"; got != want {
 		t.Errorf("fields %s, want %s", got, want)
 	}
-	much := Limits{Accounts: 5000, BatchMessages: 5000, Memory: 32 << 20, BatchBytes: 64 << 20, Settle: time.Hour}
-	if got, want := fields(much.Problems()), "accounts batch_messages batch_bytes settle"; got != want {
+	much := Limits{Accounts: 5000, BatchMessages: 5000, Provision: 500, Memory: 32 << 20, BatchBytes: 64 << 20, Settle: time.Hour}
+	if got, want := fields(much.Problems()), "provision accounts batch_messages batch_bytes settle"; got != want {
 		t.Errorf("fields %s, want %s", got, want)
 	}
 }

@@ -12,17 +12,17 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// largestAccounts bounds what is read of a CSV: 50,000 full rows are 15 MB.
-const largestAccounts = 128 << 20
+// largestCSV bounds what is read of a CSV: 50,000 full accounts are 15 MB.
+const largestCSV = 128 << 20
 
 // readAll reads r to a limit, and tells a longer file from a cut one.
 func readAll(r io.Reader, name string) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, largestAccounts+1))
+	data, err := io.ReadAll(io.LimitReader(r, largestCSV+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	if len(data) > largestAccounts {
-		return nil, &InputError{Problems: []Problem{{File: name, Text: "is larger than 128 MB", Mend: "this can't be a list of accounts; check the path"}}}
+	if len(data) > largestCSV {
+		return nil, &InputError{Problems: []Problem{{File: name, Text: "is larger than 128 MB", Mend: "this can't be such a list; check the path"}}}
 	}
 	return data, nil
 }
@@ -95,7 +95,7 @@ func cutSeparatorHint(text string) (string, rune) {
 }
 
 // detectDelimiter chooses what splits the header into most known columns.
-func detectDelimiter(text string) rune {
+func (k *sheetKind) detectDelimiter(text string) rune {
 	header := ""
 	for line := range strings.Lines(text) {
 		if t := strings.TrimSpace(line); t != "" && !strings.HasPrefix(t, "#") && !strings.HasPrefix(t, `"#`) {
@@ -107,7 +107,7 @@ func detectDelimiter(text string) rune {
 	for _, delimiter := range []rune{';', ',', '\t'} {
 		known, cells := 0, strings.Split(header, string(delimiter))
 		for _, cell := range cells {
-			if isColumn(columnName(strings.Trim(cell, `" `))) {
+			if k.isColumn(k.columnName(strings.Trim(cell, `" `))) {
 				known++
 			}
 		}
