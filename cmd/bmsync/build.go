@@ -140,7 +140,8 @@ func targetNames(c *Config) string {
 // job is what commands that look at sources or targets start from.
 type job struct {
 	config  *Config
-	rows    []migrate.Row
+	inputs  migrate.Inputs
+	rows    []migrate.Row // of inputs
 	sources map[string]migrate.Source
 	target  migrate.Target
 	plan    *migrate.Plan
@@ -162,9 +163,10 @@ func (a *app) job(cmd *cobra.Command, target string, needs int) (*job, error) {
 		return nil, err
 	}
 	j := &job{config: c}
-	if j.rows, err = loadAccounts(c); err != nil {
+	if j.inputs, err = loadInputs(c); err != nil {
 		return nil, err
 	}
+	j.rows = j.inputs.Rows
 	if j.sources, err = buildSources(c, j.rows); err != nil {
 		return nil, err
 	}

@@ -18,6 +18,8 @@ type Config struct {
 	State    string // folder for <target>.db
 	Plan     string
 	Accounts string // accounts.csv
+	Groups   string // groups.csv; need not be there unless the file names it
+	Rights   string // rights.csv; the same
 
 	Sources    []Source
 	Targets    []Target
@@ -106,6 +108,12 @@ type Domain struct {
 	Aliases      []string
 	DefaultAlias string // Name or one of Aliases; "" leaves it to BlueMind
 	Create       bool   // false: a target without it blocks its accounts
+
+	// What a new mailbox gets, and the most that it may have.
+	UserQuota, UserQuotaMax, ShareQuota, ShareQuotaMax migrate.Quota
+
+	Language   string // of what BlueMind itself writes there: de, en, es, fr …
+	MailServer string // uid of the server that keeps its mail; "": the first that BlueMind has
 }
 
 // Log says how much is told, and where to besides the terminal.
@@ -122,6 +130,8 @@ func defaultConfig(path string) *Config {
 		State:    filepath.Join(dir, "state"),
 		Plan:     filepath.Join(dir, "plan.jsonl"),
 		Accounts: filepath.Join(dir, "accounts.csv"),
+		Groups:   filepath.Join(dir, "groups.csv"),
+		Rights:   filepath.Join(dir, "rights.csv"),
 		Policy:   migrate.DefaultPolicy(),
 		Limits:   migrate.DefaultLimits(),
 		Log:      Log{Level: "info"},

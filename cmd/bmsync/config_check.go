@@ -144,12 +144,22 @@ func checkDomains(r *reader, domains []Domain) {
 	}
 	for i, d := range domains {
 		path := fmt.Sprintf("domains::%d", i)
+		checkQuotas(r, path, "user_quota", d.UserQuota, d.UserQuotaMax)
+		checkQuotas(r, path, "share_quota", d.ShareQuota, d.ShareQuotaMax)
 		if d.Name != "" {
 			claim(join(path, "name"), d.Name, d.Name)
 		}
 		for _, alias := range d.Aliases {
 			claim(join(path, "aliases"), alias, d.Name)
 		}
+	}
+}
+
+// checkQuotas compares what a new mailbox gets with the most it may have. With
+// a maximum BlueMind refuses no limit, too.
+func checkQuotas(r *reader, path, key string, quota, most migrate.Quota) {
+	if most.Bytes > 0 && quota.Stated && (quota.Bytes == 0 || quota.Bytes > most.Bytes) {
+		r.add(join(path, key), fmt.Sprintf("%s is more than %s_max, %s", quota, key, most), "lower it, or raise "+key+"_max")
 	}
 }
 

@@ -175,6 +175,13 @@ func named[T ~string](known ...T) func(string) (T, error) {
 	}
 }
 
+func optionalAccountType(s string) (string, error) {
+	if s == "" {
+		return "", nil // BlueMind's default
+	}
+	return migrate.ParseAccountType(s)
+}
+
 func parsePath(s string) (string, error) {
 	if strings.TrimSpace(s) == "" || strings.ContainsRune(s, 0) {
 		return "", migrate.Problem{Text: "is no path"}
@@ -188,6 +195,8 @@ func (c *Config) settings() []setting {
 		{"state", setter(&c.State, parsePath)},
 		{"plan", setter(&c.Plan, parsePath)},
 		{"accounts", setter(&c.Accounts, parsePath)},
+		{"groups", setter(&c.Groups, parsePath)},
+		{"rights", setter(&c.Rights, parsePath)},
 		{"policy::target_version", setter(&p.TargetVersion, named(migrate.TargetBoth, migrate.Target4, migrate.Target5))},
 		{"policy::folders::junk", setter(&p.Folders.Junk, named(migrate.Exclude, migrate.Copy))},
 		{"policy::folders::trash", setter(&p.Folders.Trash, named(migrate.Copy, migrate.Exclude))},
@@ -195,13 +204,21 @@ func (c *Config) settings() []setting {
 		{"policy::flags::keywords", setter(&p.Flags.Keywords, named(migrate.KeepKeywords, migrate.DropKeywords))},
 		{"policy::into_non_empty", setter(&p.IntoNonEmpty, parseBool)},
 		{"policy::users::create", setter(&p.Users.Create, parseBool)},
-		{"policy::users::password", setter(&p.Users.Password, named(migrate.GeneratedPassword, migrate.NoPassword))},
+		{"policy::users::password", setter(&p.Users.Password, named(migrate.GeneratedPassword, migrate.NoPassword, migrate.GivenPassword))},
+		{"policy::users::update", setter(&p.Users.Update, parseBool)},
+		{"policy::users::quota", setter(&p.Users.Quota, named(migrate.QuotaCSV, migrate.QuotaSource))},
+		{"policy::users::account_type", setter(&p.Users.AccountType, optionalAccountType)},
+		{"policy::users::all_aliases", setter(&p.Users.AllAliases, parseBool)},
+		{"policy::shares::create", setter(&p.Shares.Create, parseBool)},
+		{"policy::shares::rights", setter(&p.Shares.Rights, named(migrate.RightsSource, migrate.RightsCSV, migrate.RightsNone))},
+		{"policy::shares::subscribe", setter(&p.Shares.Subscribe, parseBool)},
 		{"policy::limits::accounts", setter(&l.Accounts, parseNumber)},
 		{"policy::limits::memory", setter(&l.Memory, migrate.ParseSize)},
 		{"policy::limits::settle", setter(&l.Settle, parseDuration)},
 		{"policy::limits::retries", setter(&l.Retries, parseNumber)},
 		{"policy::limits::batch_messages", setter(&l.BatchMessages, parseNumber)},
 		{"policy::limits::batch_bytes", setter(&l.BatchBytes, migrate.ParseSize)},
+		{"policy::limits::provision", setter(&l.Provision, parseNumber)},
 		{"policy::limits::message_errors", setter(&l.MessageErrors, parseNumber)},
 		{"log::level", setter(&c.Log.Level, words("debug", "info", "warn", "error"))},
 		{"log::file", setter(&c.Log.File, parsePath)},
@@ -272,6 +289,10 @@ func (c *Config) startFromDir(key string) {
 		c.Plan = c.path(c.Plan)
 	case "accounts":
 		c.Accounts = c.path(c.Accounts)
+	case "groups":
+		c.Groups = c.path(c.Groups)
+	case "rights":
+		c.Rights = c.path(c.Rights)
 	case "log::file":
 		c.Log.File = c.path(c.Log.File)
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,25 +14,82 @@ import (
 	"bmsync/migrate"
 )
 
-// loadAccounts reads the accounts that the configuration names and checks
-// them against it. All faults come together as a *migrate.InputError.
-func loadAccounts(c *Config) ([]migrate.Row, error) {
-	f, err := os.Open(c.Accounts)
+// loadInputs reads the CSVs that the configuration names, and checks them
+// against it and each other. All faults come together as a
+// *migrate.InputError.
+func loadInputs(c *Config) (migrate.Inputs, error) {
+	in := migrate.Inputs{Policy: c.Policy, Domains: planDomains(c)}
+	var l inputLoader
+	in.Rows = readCSV(&l, c.Accounts, true, migrate.ReadAccounts)
+	in.Groups = readCSV(&l, c.Groups, c.named("groups"), migrate.ReadGroups)
+	in.Rights = readCSV(&l, c.Rights, c.named("rights"), migrate.ReadRights)
+	if l.err != nil {
+		return in, l.err
+	}
+	problems := checkRows(c, in.Rows)
+	if len(l.problems) > 0 {
+		// What is missing may only be unreadable: say nothing about absent rows.
+		problems = slices.DeleteFunc(problems, func(p migrate.Problem) bool { return p.File != c.Accounts })
+		return in, migrate.NewInputError(append(l.problems, problems...))
+	}
+	for _, p := range in.Problems() {
+		if p.File == "" {
+			p = c.at(p.Field).At(p)
+		}
+		problems = append(problems, p)
+	}
+	return in, migrate.NewInputError(problems)
+}
+
+// named says whether the configuration names a file that needs none to be
+// named.
+func (c *Config) named(key string) bool {
+	return c.at(key).Line > 0 || strings.Contains(c.at(key).Field, " ") // by file; by flag or environment
+}
+
+// inputLoader collects what is wrong with several files.
+type inputLoader struct {
+	problems []migrate.Problem
+	err      error // one couldn't be read; the first
+}
+
+// readCSV reads one file, which need not be there unless it must.
+func readCSV[T any](l *inputLoader, path string, must bool, read func(io.Reader, string) ([]T, error)) []T {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) && !must {
+		return nil
+	}
 	if err != nil {
-		return nil, migrate.NewInputError([]migrate.Problem{{File: c.Accounts, Text: cause(err).Error(), Mend: "bmsync init writes one with comments", Err: err}})
+		l.problems = append(l.problems, migrate.Problem{File: path, Text: cause(err).Error(), Mend: "bmsync init writes one with comments", Err: err})
+		return nil
 	}
 	defer f.Close()
-	rows, err := migrate.ReadAccounts(f, c.Accounts)
+	list, err := read(f, path)
 	var input *migrate.InputError
-	if err != nil && !errors.As(err, &input) {
-		return nil, err
+	switch {
+	case errors.As(err, &input):
+		l.problems = append(l.problems, input.Problems...)
+	case err != nil && l.err == nil:
+		l.err = err
 	}
-	if input == nil {
-		return rows, migrate.NewInputError(checkRows(c, rows))
+	return list
+}
+
+// remarks are what was understood otherwise than written.
+func remarks(in migrate.Inputs) []string {
+	var out []string
+	say := func(file string, line int, list []string) {
+		for _, text := range list {
+			out = append(out, migrate.Problem{File: file, Line: line, Text: text}.Error())
+		}
 	}
-	// What is missing may only be unreadable: say nothing about absent rows.
-	problems := slices.DeleteFunc(checkRows(c, rows), func(p migrate.Problem) bool { return p.File != c.Accounts })
-	return rows, migrate.NewInputError(append(input.Problems, problems...))
+	for _, row := range in.Rows {
+		say(row.File, row.Line, row.Remarks)
+	}
+	for _, g := range in.Groups {
+		say(g.File, g.Line, g.Remarks)
+	}
+	return out
 }
 
 // rowSecret is where the secret for a row's source login is kept: its own

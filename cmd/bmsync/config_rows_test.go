@@ -107,14 +107,14 @@ func TestLoadAccountsJoinsBothFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := loadAccounts(c); err == nil || !strings.Contains(err.Error(), "bmsync init writes one") {
+	if _, err := loadInputs(c); err == nil || !strings.Contains(err.Error(), "bmsync init writes one") {
 		t.Errorf("error %v for no file", err)
 	}
 	text := "source;source_login;address\nodl;bob;bob@example.org\nold;ada;ada-at-example.org\n"
 	if err := os.WriteFile(c.Accounts, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = loadAccounts(c)
+	_, err = loadInputs(c)
 	var input *migrate.InputError
 	if !errors.As(err, &input) {
 		t.Fatalf("error %v", err)
@@ -147,11 +147,11 @@ func TestExamplesLoad(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rows, err := loadAccounts(c)
+			in, err := loadInputs(c)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(rows) == 0 {
+			if len(in.Rows) == 0 {
 				t.Error("no accounts")
 			}
 		})
@@ -189,7 +189,7 @@ func TestTemplateDocumentsEveryKey(t *testing.T) {
 sources: { a: { `+odd+` } }
 targets: { a: { `+odd+` } }
 domains: [ { `+odd+` } ]
-policy: { `+odd+`, folders: { `+odd+` }, messages: { `+odd+` }, flags: { `+odd+` }, users: { `+odd+` }, limits: { `+odd+` } }
+policy: { `+odd+`, folders: { `+odd+` }, messages: { `+odd+` }, flags: { `+odd+` }, users: { `+odd+` }, shares: { `+odd+` }, limits: { `+odd+` } }
 exceptions: [ { `+odd+`, folders: { `+odd+` }, messages: { `+odd+` } } ]
 log: { `+odd+` }
 `, nil, nil)
@@ -211,7 +211,7 @@ log: { `+odd+` }
 			}
 		}
 	}
-	if blocks != 14 || keys < 60 {
+	if blocks != 15 || keys < 75 {
 		t.Errorf("%d blocks with %d keys were seen", blocks, keys)
 	}
 }

@@ -185,6 +185,14 @@ func readDomain(m *mapping) Domain {
 		m.add("default_alias", "is neither the domain's name nor one of its aliases", "add it to aliases")
 	}
 	convert(m, "create", &d.Create, parseBool)
+	for _, q := range []struct {
+		key  string
+		into *migrate.Quota
+	}{{"user_quota", &d.UserQuota}, {"user_quota_max", &d.UserQuotaMax}, {"share_quota", &d.ShareQuota}, {"share_quota_max", &d.ShareQuotaMax}} {
+		convert(m, q.key, q.into, migrate.ParseQuota)
+	}
+	convert(m, "language", &d.Language, words("de", "en", "es", "fr", "hu", "it", "pl", "sl", "zh"))
+	m.text("mail_server", &d.MailServer)
 	m.done()
 	return d
 }
@@ -197,7 +205,15 @@ func (c *Config) readPolicy(m *mapping) {
 	c.Policy.Folders.Exclude = folders.list("exclude")
 	c.Policy.Folders.Include = folders.list("include")
 	folders.done()
-	for _, name := range []string{"messages", "flags", "users", "limits"} {
+	users := m.sub("users")
+	c.flatten(users)
+	c.Policy.Users.Groups = users.list("groups")
+	users.done()
+	shares := m.sub("shares")
+	c.flatten(shares)
+	c.Policy.Shares.Writers = shares.list("writers")
+	shares.done()
+	for _, name := range []string{"messages", "flags", "limits"} {
 		sub := m.sub(name)
 		c.flatten(sub)
 		sub.done()

@@ -12,7 +12,7 @@ import (
 func newInitCmd(a *app) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use: "init [FOLDER]", Short: "Write bmsync.yaml and accounts.csv, commented",
+		Use: "init [FOLDER]", Short: "Write bmsync.yaml, accounts.csv, groups.csv and rights.csv, commented",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return &usageError{errors.New("init takes one folder at most")}
@@ -35,7 +35,7 @@ func newInitCmd(a *app) *cobra.Command {
 				for _, path := range written {
 					fmt.Fprintln(w, "wrote", path)
 				}
-				_, err := fmt.Fprintln(w, "Edit both, then: bmsync check --target test, bmsync plan, bmsync run --target test")
+				_, err := fmt.Fprintln(w, "Edit the first two, and the others where there are groups or rights; then: bmsync check --target test, bmsync plan, bmsync run --target test")
 				return err
 			})
 		},

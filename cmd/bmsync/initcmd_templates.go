@@ -9,14 +9,14 @@ import (
 	"path/filepath"
 )
 
-//go:embed templates/bmsync.yaml templates/accounts.csv
+//go:embed templates/bmsync.yaml templates/accounts.csv templates/groups.csv templates/rights.csv
 var templates embed.FS
 
-// writeTemplates writes bmsync.yaml and accounts.csv into dir, making it if
-// need be, and returns their paths. Without force it writes nothing if one of
-// them is there.
+// writeTemplates writes bmsync.yaml and the CSVs into dir, making it if need
+// be, and returns their paths. Without force it writes nothing if one of them
+// is there.
 func writeTemplates(dir string, force bool) ([]string, error) {
-	names := []string{"bmsync.yaml", "accounts.csv"}
+	names := []string{"bmsync.yaml", "accounts.csv", "groups.csv", "rights.csv"}
 	if !force {
 		for _, name := range names {
 			path := filepath.Join(dir, name)

@@ -11,15 +11,15 @@ import (
 func TestWriteTemplates(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "project")
 	written, err := writeTemplates(dir, false)
-	if err != nil || len(written) != 2 {
+	if err != nil || len(written) != 4 {
 		t.Fatalf("written %v, error %v", written, err)
 	}
 	c, err := loadConfig(filepath.Join(dir, "bmsync.yaml"), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rows, err := loadAccounts(c); err != nil || len(rows) != 3 {
-		t.Errorf("%d rows, error %v", len(rows), err)
+	if in, err := loadInputs(c); err != nil || len(in.Rows) != 3 {
+		t.Errorf("%d rows, error %v", len(in.Rows), err)
 	}
 }
 
@@ -39,7 +39,7 @@ func TestWriteTemplatesOverwritesOnlyByForce(t *testing.T) {
 	if text, err := os.ReadFile(mine); err != nil || string(text) != "mine" {
 		t.Errorf("accounts.csv is %q, %v", text, err)
 	}
-	if written, err := writeTemplates(dir, true); err != nil || len(written) != 2 {
+	if written, err := writeTemplates(dir, true); err != nil || len(written) != 4 {
 		t.Errorf("by force: written %v, error %v", written, err)
 	}
 	if text, err := os.ReadFile(mine); err != nil || string(text) == "mine" {

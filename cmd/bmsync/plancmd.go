@@ -66,9 +66,20 @@ func (a *app) plan(cmd *cobra.Command) error {
 func planDomains(c *Config) []migrate.PlanDomain {
 	var out []migrate.PlanDomain
 	for _, d := range c.Domains {
-		out = append(out, migrate.PlanDomain{Name: d.Name, Aliases: d.Aliases, DefaultAlias: d.DefaultAlias, Create: d.Create})
+		out = append(out, migrate.PlanDomain{Name: d.Name, Aliases: d.Aliases, DefaultAlias: d.DefaultAlias, Create: d.Create,
+			UserQuotaKiB: kib(d.UserQuota), UserQuotaMaxKiB: kib(d.UserQuotaMax), ShareQuotaKiB: kib(d.ShareQuota), ShareQuotaMaxKiB: kib(d.ShareQuotaMax),
+			Language: d.Language, MailServer: d.MailServer})
 	}
 	return out
+}
+
+// kib is a quota as plans have it; nil where nothing is stated.
+func kib(q migrate.Quota) *int64 {
+	if !q.Stated {
+		return nil
+	}
+	n := q.KiB()
+	return &n
 }
 
 // planSummary is what plan says of the plan it wrote.
