@@ -1,6 +1,10 @@
 package migrate
 
-import "time"
+import (
+	"time"
+
+	"bmsync/migrate/objects"
+)
 
 // EventKind says what an Event is about; the words are stable, programs may
 // go by them.
@@ -21,6 +25,8 @@ const (
 	EventSurveyed     EventKind = "account.surveyed"
 	EventWould        EventKind = "would" // dry run: what a run would do
 	EventVerified     EventKind = "account.verified"
+	EventObject       EventKind = "object" // of the target, was made or changed, or stands against the plan; Object
+	EventRights       EventKind = "rights" // the final run is about to set some; Text
 )
 
 // Event is something that happened. It carries addresses and folder names,
@@ -35,4 +41,6 @@ type Event struct {
 	Mend     string    `json:"mend,omitempty"`
 	Messages int       `json:"messages,omitempty"`
 	Bytes    int64     `json:"bytes,omitempty"`
+
+	Object *objects.Outcome `json:"object,omitempty"`
 }
