@@ -272,7 +272,7 @@ func exchange(h http.Header) bool {
 	return strings.Contains(h.Get("Server"), "Microsoft-IIS") || h.Get("X-FEServer") != "" || h.Get("X-OWA-Version") != "" || h.Get("X-CalculatedBETarget") != ""
 }
 
-// names are the domains and aliases that people of the accounts have addresses
+// mailNames are the domains and aliases that people of the accounts have addresses
 // in, as the target has them.
 func (c *checkup) mailNames() []string {
 	seen := map[string]bool{}
@@ -289,13 +289,17 @@ func (c *checkup) mailNames() []string {
 	}
 	var out []string
 	for n := range seen {
-		n = strings.ToLower(n)
-		if strings.Contains(n, ".") && !strings.HasSuffix(n, ".internal") && !strings.HasSuffix(n, ".virt") && !slices.Contains(out, n) {
+		if n = strings.ToLower(n); inDNS(n) && !slices.Contains(out, n) {
 			out = append(out, n)
 		}
 	}
 	slices.Sort(out)
 	return out
+}
+
+// inDNS says whether a domain's name may be known outside of BlueMind.
+func inDNS(name string) bool {
+	return strings.Contains(name, ".") && !strings.HasSuffix(name, ".internal") && !strings.HasSuffix(name, ".virt")
 }
 
 // discover is rule 20: where autodiscover leads for each name. Before the DNS

@@ -32,6 +32,8 @@ type CheckOptions struct {
 	Phase   Phase   // "": rehearsal for a rehearsal's target, else before
 	Network Network // what autodiscover is looked for through
 
+	QuestionsOnly bool // look at no account: only find out what a person has to answer
+
 	Probe   bool         // make a key for each user that exists, log in with it, open INBOX, delete it
 	Workers int          // accounts looked at together; 8
 	Events  func(Event)  // EventChecked, for each account; may be called by several goroutines at once
@@ -109,7 +111,9 @@ func Check(ctx context.Context, o CheckOptions) (CheckResult, error) {
 	c.seats = semaphore.NewWeighted(int64(cmp.Or(c.Target.Connections, 10)))
 	c.administrators()
 	var g errgroup.Group
-	g.Go(func() error { c.lookAtSources(ctx); return nil })
+	if !c.QuestionsOnly {
+		g.Go(func() error { c.lookAtSources(ctx); return nil })
+	}
 	g.Go(func() error { c.lookAtTarget(ctx); return nil })
 	g.Wait() // neither fails: what they meet are findings
 	if ctx.Err() != nil {
@@ -188,6 +192,10 @@ func (c *checkup) lookAtTarget(ctx context.Context) {
 	c.lookAtDomains(ctx)
 	c.tellDomains()
 	c.estimate()
+	if c.QuestionsOnly {
+		c.ask(ctx)
+		return
+	}
 	var g errgroup.Group
 	g.Go(func() error { c.discover(ctx); return nil }) // what it meets are findings
 	c.lookAtAccounts(ctx)

@@ -34,6 +34,9 @@ type Network struct {
 
 var phases = [...]Phase{PhaseRehearsal, PhaseBefore, PhaseAfterDNS}
 
+// Phases are the phases of a migration, in their order.
+func Phases() []Phase { return slices.Clone(phases[:]) }
+
 // Includes says whether what must hold by another phase must hold by now.
 func (p Phase) Includes(other Phase) bool {
 	return slices.Index(phases[:], other) <= slices.Index(phases[:], p)

@@ -33,6 +33,19 @@ func (r CheckResult) Questions() []Question {
 	return out
 }
 
+// Confirm is the command that answers all open questions; it wants a name. ""
+// if none is open.
+func (r CheckResult) Confirm() string {
+	var rules []string
+	for _, one := range r.Questions() {
+		rules = append(rules, one.ID)
+	}
+	if len(rules) == 0 {
+		return ""
+	}
+	return confirmCommand(r.Target, rules...)
+}
+
 // ask goes through the rules that can't be looked at: whether each concerns
 // this target, whether its time has come, and what was said of it.
 func (c *checkup) ask(ctx context.Context) {

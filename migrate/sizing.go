@@ -45,7 +45,7 @@ type SizingLine struct {
 // administrator lifts it.
 const uploadRate = 1 << 20
 
-const gib = 1 << 30
+const gigabyte = 1e9
 
 // newSizing works out a plan's needs. The mail on disk is taken for the sum of
 // the sources' messages: BlueMind 4 keeps each copy apart. For 5, which keeps
@@ -69,8 +69,8 @@ func newSizing(major int, totals PlanTrailer, longest Longest, limit int64) *Siz
 	line("/var/spool/bm-elasticsearch", 20, 25)
 	line("/var/lib/postgresql", 10, 10)
 	if major == 4 {
-		s.Disks = append(s.Disks, SizingLine{Where: "/var/log/bm/replication.log", Low: gib, High: gib, Free: true, Share: "1 GB"})
-		s.Elasticsearch = 3 * gib / 2
+		s.Disks = append(s.Disks, SizingLine{Where: "/var/log/bm/replication.log", Low: gigabyte, High: gigabyte, Free: true, Share: "1 GB"})
+		s.Elasticsearch = 3 * gigabyte / 2
 	}
 	for _, l := range s.Disks {
 		s.Low += l.Low
@@ -87,7 +87,7 @@ func (s *Sizing) total() string {
 	if s.Low == s.High {
 		return AboutSize(s.High)
 	}
-	return AboutSize(s.Low) + " to " + AboutSize(s.High)
+	return AboutSize(s.Low) + " – " + AboutSize(s.High)
 }
 
 // estimate works out what the plan needs, once the version is known.

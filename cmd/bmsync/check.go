@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"sync"
@@ -14,10 +13,19 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// checkFlags are what check was told to do.
+type checkFlags struct {
+	target, phase, lang string
+	only                []string
+	probe, guide        bool
+
+	confirm, withdraw []string // rules
+	by, note          string
+	ask               bool
+}
+
 func newCheckCmd(a *app) *cobra.Command {
-	var target string
-	var only []string
-	var probe bool
+	var o checkFlags
 	cmd := &cobra.Command{
 		Use: "check", Short: "Look at target and sources before anything is done",
 		Long: `check asks the target whether it answers, is trusted, lets the administrator in,
@@ -30,37 +38,108 @@ It creates nobody and writes nothing. With --probe it also makes a key for each
 user that exists, logs in over IMAP with it, opens INBOX, and deletes the key;
 don't use it while a run is at work on the same accounts.
 
-Exit code 4: something blocks, a person must decide. Warnings alone give 0.`,
+What no program can see is asked of a person, once for each installation:
+--confirm records who says that a rule holds, --withdraw takes that back, --ask
+asks one question after the other on a terminal. --guide prints one page on
+BlueMind's roll-out guide: each of its rules, how it was checked, what came of
+it, who confirmed it, and recipes for what has to be done by hand.
+
+Some rules hold only before the DNS change, some only after it: --phase says
+where the migration is (rehearsal for a target with rehearsal: true, else
+before).
+
+Exit code 4: something blocks, or a question is open; a person must decide.
+Warnings alone give 0.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			j, err := a.job(cmd, target, needTarget)
+			if err := o.check(cmd); err != nil {
+				return err
+			}
+			j, err := a.job(cmd, o.target, needTarget)
 			if err != nil {
 				return err
 			}
 			defer j.close()
-			o, err := checkOptions(j, addresses(only))
-			if err != nil {
-				return err
+			switch {
+			case o.confirm != nil || o.withdraw != nil:
+				return a.answer(cmd.Context(), j, o)
+			case o.ask:
+				return a.askAll(cmd.Context(), j, o)
 			}
-			o.Probe, o.Stop, o.Events = probe, a.stop, a.checking(len(o.Rows))
-			res, err := migrate.Check(cmd.Context(), o)
-			if err != nil {
-				return err
-			}
-			if err := a.result(res, func(w io.Writer) error { return checkText(w, res) }); err != nil {
-				return err
-			}
-			if res.Blockers > 0 {
-				return &exitError{code: exitBlocked}
-			}
-			return nil
+			return a.check(cmd, j, o)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&target, "target", "", "target to look at, by its name in bmsync.yaml")
-	f.BoolVar(&probe, "probe", false, "make a key for each user that exists, log in with it, open INBOX, delete the key")
-	f.StringSliceVar(&only, "only", nil, "only these addresses, as in accounts.csv")
+	f.StringVar(&o.target, "target", "", "target to look at, by its name in bmsync.yaml")
+	f.BoolVar(&o.probe, "probe", false, "make a key for each user that exists, log in with it, open INBOX, delete the key")
+	f.StringSliceVar(&o.only, "only", nil, "only these addresses, as in accounts.csv")
+	f.StringVar(&o.phase, "phase", "", "where the migration is: rehearsal, before or after-dns")
+	f.BoolVar(&o.guide, "guide", false, "print BlueMind's roll-out guide, rule by rule, with results and recipes")
+	f.StringVar(&o.lang, "lang", "en", "language of --guide and --ask: en or fr")
+	f.StringSliceVar(&o.confirm, "confirm", nil, "record that these rules hold")
+	f.StringSliceVar(&o.withdraw, "withdraw", nil, "record that these rules hold no more")
+	f.BoolVar(&o.ask, "ask", false, "ask what is open, one question after the other, on a terminal")
+	f.StringVar(&o.by, "by", "", "who answers")
+	f.StringVar(&o.note, "note", "", "what there is to say with the answer")
 	return cmd
+}
+
+// check finds flags that don't go together.
+func (o *checkFlags) check(cmd *cobra.Command) error {
+	given := func(name string) bool { return cmd.Flags().Changed(name) }
+	var verbs []string
+	for _, name := range []string{"confirm", "withdraw", "ask", "guide"} {
+		if given(name) {
+			verbs = append(verbs, "--"+name)
+		}
+	}
+	answers := given("confirm") || given("withdraw")
+	switch {
+	case len(verbs) > 1:
+		return &usageError{fmt.Errorf("%s and %s don't go together", verbs[0], verbs[1])}
+	case (given("by") || given("note")) && !answers && !(given("by") && o.ask):
+		return &usageError{errors.New("--by and --note belong to --confirm or --withdraw")}
+	case given("lang") && !o.guide && !o.ask:
+		return &usageError{errors.New("--lang belongs to --guide or --ask")}
+	case !slices.Contains(migrate.GuideLanguages(), o.lang):
+		return &usageError{fmt.Errorf("--lang %s: there are en and fr", o.lang)}
+	case (answers || o.ask) && (o.probe || given("only")):
+		return &usageError{errors.New("answers are for the whole target: --probe and --only don't go with them")}
+	case given("phase") && !slices.Contains(migrate.Phases(), migrate.Phase(o.phase)):
+		return &usageError{fmt.Errorf("--phase %s: there are rehearsal, before and after-dns", o.phase)}
+	}
+	if answers {
+		o.confirm, o.withdraw = addresses(o.confirm), addresses(o.withdraw) // trimmed, in lower case
+		if !given("confirm") {
+			o.confirm = nil
+		}
+		if !given("withdraw") {
+			o.withdraw = nil
+		}
+	}
+	return nil
+}
+
+// check looks at everything, and shows it as findings or as the guide's page.
+func (a *app) check(cmd *cobra.Command, j *job, f checkFlags) error {
+	o, err := checkOptions(j, addresses(f.only))
+	if err != nil {
+		return err
+	}
+	o.Phase, o.Probe, o.Stop, o.Events = migrate.Phase(f.phase), f.probe, a.stop, a.checking(len(o.Rows))
+	res, err := migrate.Check(cmd.Context(), o)
+	if err != nil {
+		return err
+	}
+	if f.guide {
+		err = a.guide(res, f.lang)
+	} else {
+		err = a.result(res, checkText{res}.write)
+	}
+	if err == nil && res.Blockers+res.Unanswered > 0 {
+		err = &exitError{code: exitBlocked}
+	}
+	return err
 }
 
 // checkOptions takes a plan into account if there is one; one that is broken
@@ -110,52 +189,4 @@ func (a *app) checking(total int) func(migrate.Event) {
 			fmt.Fprintf(a.stderr, "  %d of %d accounts looked at\n", done, total)
 		}
 	}
-}
-
-// severityWords begin a finding's line. What blocks is meant to be seen.
-var severityWords = map[migrate.Severity]string{migrate.Ok: "ok", migrate.Warning: "warn", migrate.Blocker: "BLOCK", migrate.Skipped: "skip"}
-
-func checkText(w io.Writer, r migrate.CheckResult) error {
-	for _, f := range r.Findings {
-		rule := ""
-		if f.Rule > 0 {
-			rule = fmt.Sprint(f.Rule)
-		}
-		fmt.Fprintf(w, "%-5s %2s %-13s %s%s\n", severityWords[f.Severity], rule, f.Name, f.Text, accountCount(f.Count))
-		for i, address := range f.Accounts {
-			line := address
-			if i < len(f.Notes) && f.Notes[i] != "" {
-				line += ": " + f.Notes[i]
-			}
-			fmt.Fprintf(w, "          %s\n", line)
-		}
-		if more := f.Count - len(f.Accounts); more > 0 && len(f.Accounts) > 0 {
-			fmt.Fprintf(w, "          … and %d more\n", more)
-		}
-		if f.Mend != "" {
-			fmt.Fprintf(w, "        → %s\n", f.Mend)
-		}
-	}
-	version := ""
-	if r.Version != "" {
-		version = ", BlueMind " + r.Version
-	}
-	_, err := fmt.Fprintf(w, "target %s%s, %s: %s, %s\n", r.Target, version, many(r.Accounts, "account"), many(r.Blockers, "blocker"), many(r.Warnings, "warning"))
-	switch {
-	case r.Blockers > 0:
-		_, err = fmt.Fprintf(w, "Mend what blocks, then: bmsync check --target %s\n", r.Target)
-	case !r.Probed:
-		_, err = fmt.Fprintf(w, "Nobody was logged in on the target; --probe does so, with keys of its own\n")
-	}
-	return err
-}
-
-func accountCount(n int) string {
-	switch n {
-	case 0:
-		return ""
-	case 1:
-		return " (1 account)"
-	}
-	return fmt.Sprintf(" (%d accounts)", n)
 }

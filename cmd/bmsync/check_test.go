@@ -113,7 +113,7 @@ func TestCheckCommandBlocks(t *testing.T) {
 	l := newCheckLab(t)
 	l.write("accounts.csv", "source;source_login;target_address\nold;ada;ada@example.org\nold;nobody;nobody@elsewhere.org\n")
 	out, _ := l.bmsync(exitBlocked, "check")
-	hasLine(t, out, "BLOCK  5 domain        domain elsewhere.org is unknown in BlueMind (1 account)", "")
+	hasLine(t, out, "BLOCK  5 domain            domain elsewhere.org is unknown in BlueMind (1 account)", "")
 	hasLine(t, out, "nobody@elsewhere.org", "")
 	hasLine(t, out, "→ create it in BlueMind", "")
 	hasLine(t, out, "BLOCK    source login", "the login is refused [AUTHENTICATIONFAILED] (1 account)")
@@ -164,12 +164,13 @@ func TestCheckCommandRefusesABrokenPlan(t *testing.T) {
 }
 
 func TestCheckTextNamesTheRest(t *testing.T) {
-	f := migrate.Finding{Rule: 12, Name: "blank target", Severity: migrate.Warning, Text: "not empty", Count: 30, Accounts: []string{"a@x.org", "b@x.org"}, Notes: []string{"", "holds 3 messages"}}
+	f := migrate.Finding{Rule: 12, Name: "blank target", Phase: migrate.PhaseRehearsal, Severity: migrate.Warning, Text: "not empty", Count: 30, Accounts: []string{"a@x.org", "b@x.org"}, Notes: []string{"", "holds 3 messages"}}
 	var out bytes.Buffer
-	if err := checkText(&out, migrate.CheckResult{Target: "test", Accounts: 30, Warnings: 1, Findings: []migrate.Finding{f}}); err != nil {
+	if err := (checkText{migrate.CheckResult{Target: "test", Accounts: 30, Warnings: 1, Findings: []migrate.Finding{f}}}).write(&out); err != nil {
 		t.Fatal(err)
 	}
-	const want = `warn  12 blank target  not empty (30 accounts)
+	const want = `From the rehearsal on:
+warn  12 blank target      not empty (30 accounts)
           a@x.org
           b@x.org: holds 3 messages
           … and 28 more

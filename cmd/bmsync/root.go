@@ -21,7 +21,8 @@ import (
 type app struct {
 	stdout, stderr io.Writer
 	env            func(string) (string, bool)
-	stop           <-chan struct{} // closed by the first interrupt
+	stop           <-chan struct{}          // closed by the first interrupt
+	terminal       func() (io.Reader, bool) // what a person types; false: nobody is there. nil: standard input
 
 	configPath string
 	json       bool
