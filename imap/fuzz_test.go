@@ -59,7 +59,7 @@ func FuzzStaysInStep(f *testing.F) {
 
 // consume reads a response in one of the ways that sessions do.
 func consume(r *response, use uint8) {
-	switch use % 8 {
+	switch use % 11 {
 	case 0:
 		r.drain()
 	case 1:
@@ -81,6 +81,12 @@ func consume(r *response, use uint8) {
 		r.pairs()
 	case 7:
 		r.c.feed(r)
+	case 8:
+		r.acl()
+	case 9:
+		r.quota(&StorageQuota{}, new(bool))
+	case 10:
+		r.annotations([]string{"/x"}, map[string]string{})
 	}
 }
 
@@ -96,8 +102,9 @@ func FuzzServer(f *testing.F) {
 		"* ID (\"name\" NIL \"a\" (b))\r\n", "+ \r\n", " BAD what\r\n", "B1OK x\r\n", "\r\n", "* \r\n", "* 5\r\n", "* BYE [X\r\n",
 		"* 1 FETCH (DIGEST.SHA1 0123456789012345678901234567890123456789 UID 2 X (((\r\n", "* 1 FETCH (BODY[HEADER.FIELDS (A] \"x\\\r\n",
 		"* 1 FETCH (UID 1 BODY[] {999999999999999999}\r\nabc",
+		"* ACL x a lr \"-b\" (\r\n", "* ACL {1}\r\nx {2}\r\nab\r\n", "* QUOTA \"\" (STORAGE 1 2 X (\r\n", "* METADATA x (/x \"a\" (\r\n", "* ANNOTATION x y (/x NIL\r\n",
 	} {
-		for use := range uint8(8) {
+		for use := range uint8(11) {
 			f.Add([]byte(s), use)
 		}
 	}
@@ -116,7 +123,7 @@ func FuzzServer(f *testing.F) {
 			if err != nil {
 				break
 			}
-			switch use % 8 {
+			switch use % 11 {
 			case 1:
 				err = l.response(r)
 			case 2:

@@ -43,7 +43,7 @@ func vetSource(c command) error {
 	switch c.verb {
 	case "CAPABILITY", "NOOP", "STARTTLS", "LOGIN", "AUTHENTICATE", "LOGOUT", "ID",
 		"NAMESPACE", "LIST", "LSUB", "XLIST", "STATUS", "EXAMINE", "UNSELECT",
-		"SEARCH", "UID SEARCH", "GETQUOTAROOT", "GETACL", "MYRIGHTS":
+		"SEARCH", "UID SEARCH", "GETQUOTAROOT", "GETACL", "MYRIGHTS", "GETMETADATA", "GETANNOTATION":
 		return nil
 	case "FETCH", "UID FETCH":
 		return vetFetch(c)

@@ -15,7 +15,7 @@ func TestVetSource(t *testing.T) {
 		"UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE)", "uid fetch 1 (uid body.peek[])", "FETCH 1 FLAGS",
 		`UID FETCH 1 (BODY.PEEK[HEADER.FIELDS (DATE FROM)] RFC822.SIZE)`, "UID FETCH 1 BODY.PEEK[]<0.100>", "UID FETCH 1 (BINARY.PEEK[1])",
 		"UID FETCH 1 (X-GM-LABELS X-GM-MSGID DIGEST.SHA1 MODSEQ)",
-		"SEARCH ALL", "UID SEARCH 1:5", `GETQUOTAROOT "INBOX"`, `GETACL "x"`, `MYRIGHTS "x"`,
+		"SEARCH ALL", "UID SEARCH 1:5", `GETQUOTAROOT "INBOX"`, `GETACL "x"`, `MYRIGHTS "x"`, `GETMETADATA "*" (/shared/x)`, `GETANNOTATION "*" "/x" ("value.shared")`,
 	}
 	refused := []string{
 		`SELECT "x"`, `CREATE "x"`, `DELETE "x"`, `RENAME "x" "y"`, `SUBSCRIBE "x"`, `UNSUBSCRIBE "x"`, `APPEND "x" () {3+}`,

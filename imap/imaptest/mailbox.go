@@ -31,6 +31,9 @@ type Mailbox struct {
 	quirks     *Quirks
 	deleted    bool
 
+	acl         []string          // pairs
+	annotations map[string]string // by entry
+
 	uidValidity, uidNext uint32
 	recentFrom           uint32 // UIDs from here on are \Recent to the next SELECT
 	modSeq               uint64 // rises with every change

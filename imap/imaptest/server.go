@@ -69,7 +69,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// DefaultCapabilities is what a server announces after login.
+// DefaultCapabilities is what a server announces after login. Known beside them
+// are ACL, QUOTA and METADATA.
 func DefaultCapabilities() []string {
 	return strings.Fields("IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE CHILDREN" +
 		" LIST-EXTENDED LIST-STATUS SPECIAL-USE STATUS=SIZE CONDSTORE")

@@ -14,6 +14,7 @@ type User struct {
 	password   string
 	mailboxes  map[string]*Mailbox
 	subscribed map[string]bool
+	quota      int64 // KiB; 0: none
 }
 
 // AddUser returns the user of this login, made with an INBOX if there was
