@@ -1,7 +1,9 @@
 package bmapi
 
 import (
+	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -21,8 +23,11 @@ func newHidden(key string, secrets []string) hidden {
 		if s == "" {
 			continue
 		}
-		asJSON, _ := encode(s) // of a string: never fails
-		forms := []string{s, string(asJSON[1 : len(asJSON)-1]), url.QueryEscape(s), escape(s)}
+		plain, _ := encode(s) // of a string: never fails
+		careful, _ := json.Marshal(s)
+		forms := []string{s, string(plain[1 : len(plain)-1]), string(careful[1 : len(careful)-1]), url.QueryEscape(s), url.PathEscape(s), escape(s)}
+		slices.Sort(forms)
+		forms = slices.Compact(forms)
 		if len(s) <= 3 {
 			h.short = append(h.short, forms...)
 		} else {

@@ -1,6 +1,7 @@
 package bmapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -34,6 +35,11 @@ func (c *Client) Installation(ctx context.Context) (Version, error) {
 	if err := c.do(ctx, "GET", at("/system/installation/_infos"), nil, &v); err != nil {
 		return v, err
 	}
+	return c.known(v)
+}
+
+// known takes note of a version and tells whether it will do.
+func (c *Client) known(v Version) (Version, error) {
 	// The software version counts otherwise than the release: 3.1 is 3.5, and all of
 	// 4.x is 4.1. Only where nothing else is said its first number is believed.
 	v.Major, v.Minor = release(v.ReleaseName)
@@ -76,15 +82,42 @@ func (c *Client) State(ctx context.Context) (string, error) {
 	return state, err
 }
 
-// NeedsUpgrade tells whether the server waits for its upgrade to be finished.
+// Release is what an installation says of itself to those who are logged in.
+type Release struct {
+	VersionName     string `json:"versionName"` // of the release, mostly what Version has; may be ""
+	SoftwareVersion string `json:"softwareVersion"`
+	DatabaseVersion string `json:"databaseVersion"`
+	NeedsUpgrade    bool   `json:"needsUpgrade"` // it waits for its upgrade to be finished
+}
+
+// Release asks for the version with what only somebody logged in is told.
 //
 // GET /system/installation/version
+func (s *Session) Release(ctx context.Context) (Release, error) {
+	var r Release
+	err := s.do(ctx, "GET", at("/system/installation/version"), nil, &r)
+	return r, err
+}
+
+// NeedsUpgrade tells whether the server waits for its upgrade to be finished.
 func (s *Session) NeedsUpgrade(ctx context.Context) (bool, error) {
-	var v struct {
-		NeedsUpgrade bool `json:"needsUpgrade"`
+	r, err := s.Release(ctx)
+	return r.NeedsUpgrade, err
+}
+
+// Installation is the version as Client.Installation tells it; where that has no
+// release, the one that is told to those who are logged in.
+func (s *Session) Installation(ctx context.Context) (Version, error) {
+	v, err := s.c.Installation(ctx)
+	if major, _ := release(v.ReleaseName); major != 0 || err != nil && !errors.As(err, new(*VersionError)) {
+		return v, err
 	}
-	err := s.do(ctx, "GET", at("/system/installation/version"), nil, &v)
-	return v.NeedsUpgrade, err
+	r, rerr := s.Release(ctx)
+	if major, _ := release(r.VersionName); major == 0 {
+		return v, cmp.Or(err, rerr)
+	}
+	v.ReleaseName = r.VersionName
+	return s.c.known(v)
 }
 
 // Configuration is the installation's settings; to be read by administrators only.
