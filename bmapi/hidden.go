@@ -23,18 +23,25 @@ func newHidden(key string, secrets []string) hidden {
 		if s == "" {
 			continue
 		}
-		plain, _ := encode(s) // of a string: never fails
-		careful, _ := json.Marshal(s)
-		forms := []string{s, string(plain[1 : len(plain)-1]), string(careful[1 : len(careful)-1]), url.QueryEscape(s), url.PathEscape(s), escape(s)}
-		slices.Sort(forms)
-		forms = slices.Compact(forms)
 		if len(s) <= 3 {
-			h.short = append(h.short, forms...)
+			h.short = append(h.short, spellings(s)...)
 		} else {
-			h.forms = append(h.forms, forms...)
+			h.forms = append(h.forms, spellings(s)...)
 		}
 	}
 	return h
+}
+
+// spellings are a text as it is, as JSON has it, and each as a URL has it.
+func spellings(s string) []string {
+	plain, _ := encode(s) // of a string: never fails
+	careful, _ := json.Marshal(s)
+	var all []string
+	for _, f := range []string{s, string(plain[1 : len(plain)-1]), string(careful[1 : len(careful)-1])} {
+		all = append(all, f, url.QueryEscape(f), url.PathEscape(f), escape(f))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // clip is a server's text without secrets, on one line.
