@@ -34,6 +34,23 @@ func (s *Sim) groupRoutes() {
 	s.find("/groups/{d}/byEmail/{key}", func(d, key string) (any, error) { return groupOrNull(s.dir.ByEmail(d, lower(key))) })
 	s.find("/groups/{d}/{key}/complete", func(d, key string) (any, error) { return groupOrNull(s.dir.Entry(d, key)) })
 	s.find("/groups/{d}/_alluids", func(d, _ string) (any, error) { return s.dir.Groups(d), nil })
+	// BlueMind does not bind this one's parameter.
+	r.add("GET", "/groups/{d}/{uid}", func(*call) (any, error) { return nil, exception("NullPointerException", "") })
+	r.add("POST", "/groups/{d}/_search", func(c *call) (any, error) {
+		q, d, err := adminBody[directory.GroupQuery](c)
+		if err != nil {
+			return nil, err
+		}
+		return s.dir.SearchGroups(d, q), nil
+	})
+	r.add("POST", "/groups/{d}/{uid}/_extId", func(c *call) (any, error) {
+		id, d, err := adminBody[string](c)
+		if err != nil {
+			return nil, err
+		}
+		c.owned(d, c.p("uid"))
+		return void{}, s.dir.SetExternalID(c.who(), d, c.p("uid"), directory.KindGroup, id)
+	})
 	r.add("DELETE", "/groups/{d}/{uid}", s.deleteGroup)
 	s.memberRoutes()
 }
@@ -60,37 +77,5 @@ func (s *Sim) deleteGroup(c *call) (any, error) {
 			return "", nil
 		}
 		return "Group deleted", s.remove(ctx, e)
-	})
-}
-
-func (s *Sim) memberRoutes() {
-	change := func(f func(by, d, uid string, m []directory.Member) error) func(*call) (any, error) {
-		return func(c *call) (any, error) {
-			v, d, err := adminBody[[]directory.Member](c)
-			if err != nil {
-				return nil, err
-			}
-			c.owned(d, c.p("uid"))
-			for _, m := range v {
-				c.owned(d, m.UID)
-			}
-			return void{}, f(c.who(), d, c.p("uid"), v)
-		}
-	}
-	s.router.add("PUT", "/groups/{d}/{uid}/members", change(s.dir.AddMembers))
-	s.router.add("DELETE", "/groups/{d}/{uid}/members", change(s.dir.RemoveMembers))
-	s.find("/groups/{d}/{key}/members", func(d, key string) (any, error) {
-		e, ok := s.dir.Entry(d, key)
-		if !ok || e.Group == nil {
-			return nil, directory.Faultf(directory.NotFound, "group %s not found", key)
-		}
-		return append([]directory.Member{}, e.Members...), nil
-	})
-	s.find("/groups/{d}/{key}/expandedmembers", func(d, key string) (any, error) {
-		all, err := s.dir.ExpandedMembers(d, key)
-		if err != nil {
-			return nil, err
-		}
-		return all, nil
 	})
 }

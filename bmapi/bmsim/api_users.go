@@ -109,10 +109,10 @@ func (s *Sim) userPartRoutes() {
 	r := &s.router
 	r.add("POST", "/users/{d}/{uid}/password_", s.setPassword)
 	changeUser(s, "POST", "/users/{d}/{uid}/roles", func(c *call, d string, roles []string) error {
-		return s.dir.SetRoles(c.who(), d, c.p("uid"), roles)
+		return s.dir.SetRoles(c.who(), d, c.p("uid"), directory.KindUser, roles)
 	})
 	changeUser(s, "POST", "/users/{d}/{uid}/_extId", func(c *call, d string, id string) error {
-		return s.dir.SetExternalID(c.who(), d, c.p("uid"), id)
+		return s.dir.SetExternalID(c.who(), d, c.p("uid"), directory.KindUser, id)
 	})
 	changeUser(s, "POST", "/users/{d}/{uid}/_settings", func(c *call, d string, v map[string]string) error {
 		return s.dir.SetUserSettings(c.who(), d, c.p("uid"), v)
@@ -123,6 +123,7 @@ func (s *Sim) userPartRoutes() {
 	s.readUser("roles", func(e *directory.Entry) any { return append([]string{}, e.Roles...) })
 	s.readUser("roles_resolved", func(e *directory.Entry) any { return s.dir.RolesOf(e.Domain, e.UID) })
 	s.readUser("groupUids", func(e *directory.Entry) any { return s.dir.MemberOf(e.Domain, e.UID) })
+	s.readUser("groups", func(e *directory.Entry) any { return s.groupItems(e.Domain, s.dir.MemberOf(e.Domain, e.UID)) })
 	s.readUser("_settings", func(e *directory.Entry) any {
 		all := s.dir.Settings(e.Domain)
 		for k, v := range e.Settings {

@@ -165,6 +165,7 @@ func (s *Sim) routes() {
 	s.mailshareRoutes()
 	s.mailboxRoutes()
 	s.groupRoutes()
+	s.externalRoutes()
 	s.containerRoutes()
 	s.taskRoutes()
 	s.folderRoutes()

@@ -32,13 +32,6 @@ func TestSmallCalls(t *testing.T) {
 	}
 	adm.ok("POST", user+"/_extId", `"hr-17"`, nil)
 	adm.ok("GET", "/users/example.org/byExtId/hr-17", nil, nil)
-	adm.ok("PUT", "/domains/"+exampleUID+"/_settings", `{"domain_max_basic_account":"1"}`, nil)
-	adm.ok("POST", "/users/example.org/_updateAccountType/"+ada, `"SIMPLE"`, nil)
-	var d struct{ AccountType string }
-	adm.ok("GET", "/directory/example.org/entry-uid/"+ada, nil, &d)
-	if d.AccountType != "SIMPLE" {
-		t.Errorf("%+v", d)
-	}
 	if got := strs("/users/example.org/_alluids"); len(got) != 3 {
 		t.Errorf("uids: %v", got)
 	}

@@ -103,7 +103,7 @@ func (s *Sim) entryState(e *directory.Entry) entryState {
 // named is an entry by kind and name, as its uid may differ; what is unknown
 // stays a uid.
 func (s *Sim) named(domainUID, uid string) string {
-	if e, ok := s.dir.Entry(domainUID, uid); ok {
+	if e, ok := s.dir.Entry(domainUID, uid); ok && e.External == nil {
 		return e.Kind + " " + e.MailboxName()
 	}
 	return uid
@@ -121,6 +121,8 @@ func plainValue(e *directory.Entry) any {
 		m := *e.Mailshare
 		m.Emails = emails
 		return m
+	case e.External != nil:
+		return *e.External
 	default:
 		g := *e.Group
 		g.Emails, g.MemberCount = emails, nil

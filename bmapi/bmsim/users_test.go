@@ -58,7 +58,7 @@ func TestCreateUserRefusals(t *testing.T) {
 		{"uid taken", "all", user("n1", ""), 500, "ALREADY_EXISTS"},
 		{"unknown server", "n1", user("n1", `"dataLocation":"elsewhere"`), 500, "INVALID_PARAMETER"},
 		{"external without a relay", "n1", user("n1", `"routing":"external"`), 500, "INVALID_HOST_NAME"},
-		{"simple without a limit", "n1", user("n1", `"accountType":"SIMPLE"`), 500, "FORBIDDEN"},
+		{"simple without a limit", "n1", user("n1", `"accountType":"SIMPLE"`), 500, "UNKNOWN"},
 		{"accent in the password", "n1", user("n1", `"password":"élan"`), 500, "INVALID_PARAMETER"},
 		{"blank password", "n1", user("n1", `"password":"  "`), 500, "INVALID_PARAMETER"},
 		{"no such routing", "n1", user("n1", `"routing":"intern"`), 500, "UNKNOWN"},

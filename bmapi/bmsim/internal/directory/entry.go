@@ -7,11 +7,12 @@ const (
 	KindUser      = "USER"
 	KindMailshare = "MAILSHARE"
 	KindGroup     = "GROUP"
+	KindExternal  = "EXTERNALUSER"
 	KindDomain    = "DOMAIN"
 )
 
-// Entry is a directory entry: one of User, Mailshare and Group is set. Once in
-// the store it is never changed.
+// Entry is a directory entry: one of User, Mailshare, Group and External is set.
+// Once in the store it is never changed.
 type Entry struct {
 	Meta
 	Domain    string            `json:"domain"`
@@ -19,6 +20,7 @@ type Entry struct {
 	User      *User             `json:"user,omitempty"`
 	Mailshare *Mailshare        `json:"mailshare,omitempty"`
 	Group     *Group            `json:"group,omitempty"`
+	External  *ExternalUser     `json:"external,omitempty"`
 	Password  string            `json:"password,omitempty"` // a hash
 	Members   []Member          `json:"members,omitempty"`
 	ACL       []ACE             `json:"acl,omitempty"`
@@ -36,6 +38,8 @@ func (e *Entry) base() *Base {
 		return &e.User.Base
 	case e.Mailshare != nil:
 		return &e.Mailshare.Base
+	case e.External != nil:
+		return &e.External.Base
 	default:
 		return &e.Group.Base
 	}
@@ -43,6 +47,15 @@ func (e *Entry) base() *Base {
 
 // Emails are the entry's addresses.
 func (e *Entry) Emails() []Email { return e.base().Emails }
+
+// mailEmails are the addresses that mail is taken for: not those of external
+// users, whose one address only stands in the directory.
+func (e *Entry) mailEmails() []Email {
+	if e.External != nil {
+		return nil
+	}
+	return e.Emails()
+}
 
 // DefaultEmail is the default address, or "".
 func (e *Entry) DefaultEmail() string { return e.base().DefaultEmail() }
@@ -52,22 +65,25 @@ func (e *Entry) Archived() bool { return e.base().Archived }
 
 // HasMailbox tells whether mail can be kept for the entry.
 func (e *Entry) HasMailbox() bool {
-	return e.Domain != GlobalDomain && !e.base().System
+	return e.Domain != GlobalDomain && !e.base().System && e.External == nil
 }
 
-// MailboxName is the name in the domain's name space of mailboxes.
+// MailboxName is the name in the domain's name space of mailboxes; "" of what is
+// not in it.
 func (e *Entry) MailboxName() string {
 	switch {
 	case e.User != nil:
 		return string(e.User.Login)
 	case e.Mailshare != nil:
 		return string(e.Mailshare.Name)
+	case e.External != nil:
+		return ""
 	default:
 		return "_" + string(e.Group.Name)
 	}
 }
 
-// Mailbox is the entry seen as a mailbox.
+// Mailbox is the entry, which has one, seen as a mailbox.
 func (e *Entry) Mailbox() Mailbox {
 	b := e.base()
 	m := Mailbox{

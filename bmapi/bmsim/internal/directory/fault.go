@@ -15,6 +15,7 @@ const (
 	InvalidDomainName = "INVALID_DOMAIN_NAME"
 	InvalidHostName   = "INVALID_HOST_NAME"
 	InvalidPassword   = "INVALID_PASSWORD"
+	GroupLoop         = "INCLUSION_GROUP_LOOP"
 )
 
 // Fault is a refusal as BlueMind states it.

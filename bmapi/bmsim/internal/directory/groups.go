@@ -79,85 +79,28 @@ func (s *Store) GroupByName(domainUID, name string) (*Entry, bool) {
 // Groups lists the uids of a domain's groups.
 func (s *Store) Groups(domainUID string) []string { return s.uids(domainUID, KindGroup) }
 
-// AddMembers adds members to a group; those it has are left alone.
-func (s *Store) AddMembers(by, domainUID, uid string, members []Member) error {
-	return s.change(by, domainUID, uid, KindGroup, func(g *Entry) error {
-		d := s.domains[domainUID]
-		list := slices.Clone(g.Members)
-		for _, m := range members {
-			e := d.entries[m.UID]
-			if e == nil || strings.ToLower(e.Kind) != string(m.Type) {
-				return Faultf(InvalidParameter, "unknown member %s of type %s", m.UID, m.Type)
-			}
-			if e.Group != nil && (m.UID == uid || d.contains(e, uid)) {
-				return Faultf(Unknown, "inclusion of group %s in %s makes a loop", m.UID, uid)
-			}
-			if !slices.Contains(list, m) {
-				list = append(list, m)
-			}
-		}
-		g.Members = list
-		return nil
-	})
+// GroupQuery selects groups by name, or by a property.
+type GroupQuery struct {
+	Name       string            `json:"name"`
+	Properties map[string]string `json:"properties"`
 }
 
-// contains tells whether a group holds an entry, directly or not.
-func (d *domain) contains(g *Entry, uid string) bool {
-	for _, m := range g.Members {
-		if m.UID == uid {
-			return true
+// SearchGroups lists the groups that a query selects, by name.
+func (s *Store) SearchGroups(domainUID string, q GroupQuery) []Item[Group] {
+	all := []Item[Group]{}
+	for _, e := range s.Entries(domainUID) {
+		if e.Group == nil || q.Name != "" && string(e.Group.Name) != q.Name {
+			continue
 		}
-		if sub := d.entries[m.UID]; sub != nil && sub.Group != nil && d.contains(sub, uid) {
-			return true
+		fits := true
+		for k, v := range q.Properties {
+			fits = fits && e.Group.Properties[k] == v
+		}
+		if fits {
+			all = append(all, e.GroupItem())
 		}
 	}
-	return false
-}
-
-// RemoveMembers takes members out of a group.
-func (s *Store) RemoveMembers(by, domainUID, uid string, members []Member) error {
-	return s.change(by, domainUID, uid, KindGroup, func(g *Entry) error {
-		g.Members = slices.DeleteFunc(slices.Clone(g.Members), func(m Member) bool { return slices.Contains(members, m) })
-		return nil
-	})
-}
-
-// ExpandedMembers lists the users of a group, those of its groups included.
-func (s *Store) ExpandedMembers(domainUID, uid string) ([]Member, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	d, g, err := s.find(domainUID, uid, KindGroup)
-	if err != nil {
-		return nil, err
-	}
-	all := []Member{}
-	for _, e := range d.entries {
-		if e.User != nil && d.contains(g, e.UID) {
-			all = append(all, Member{Type: "user", UID: e.UID})
-		}
-	}
-	slices.SortFunc(all, func(a, b Member) int { return strings.Compare(a.UID, b.UID) })
-	return all, nil
-}
-
-// MemberOf lists the groups a user is in, directly or not.
-func (s *Store) MemberOf(domainUID, uid string) []string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.memberOf(domainUID, uid)
-}
-
-func (s *Store) memberOf(domainUID, uid string) []string {
-	groups := []string{}
-	if d := s.domains[domainUID]; d != nil {
-		for _, e := range d.entries {
-			if e.Group != nil && d.contains(e, uid) {
-				groups = append(groups, e.UID)
-			}
-		}
-	}
-	slices.Sort(groups)
-	return groups
+	return all
 }
 
 // RolesOf are a user's own roles and those of its groups.
@@ -177,6 +120,9 @@ func (s *Store) rolesOf(domainUID, uid string) []string {
 		return roles
 	}
 	if e := d.entries[uid]; e != nil {
+		if e.User != nil && e.User.AccountType == "SIMPLE" {
+			return simpleRoles() // whatever the groups give
+		}
 		roles = append(roles, e.Roles...)
 	}
 	for _, g := range s.memberOf(domainUID, uid) {
@@ -191,6 +137,10 @@ const RoleSystem = "systemManagement"
 
 func userRoles() []string {
 	return []string{"hasCTI", "hasCalendar", "hasEAS", "hasMail", "hasWebmail", "selfChangeMailIdentities", "selfChangePassword", "self"}
+}
+
+func simpleRoles() []string {
+	return []string{"hasMailWebapp", "mailForwarding", "readDomainFilters", "selfChangeMailIdentities", "selfChangeMailboxFilter", "selfChangePassword", "selfChangeSettings"}
 }
 
 func adminRoles() []string {

@@ -213,9 +213,11 @@ func (s *Store) drop(e *Entry) error {
 
 func (s *Store) index(d *domain, e *Entry) {
 	d.entries[e.UID] = e
-	d.names[e.MailboxName()] = e
+	if name := e.MailboxName(); name != "" {
+		d.names[name] = e
+	}
 	s.byUID[e.UID] = e
-	for _, m := range e.Emails() {
+	for _, m := range e.mailEmails() {
 		left, _, _ := strings.Cut(m.Address, "@")
 		d.lefts[left] = append(d.lefts[left], e)
 	}
@@ -236,7 +238,7 @@ func (s *Store) unindex(d *domain, e *Entry) {
 	if s.byUID[e.UID] == e {
 		delete(s.byUID, e.UID)
 	}
-	for _, m := range e.Emails() {
+	for _, m := range e.mailEmails() {
 		left, _, _ := strings.Cut(m.Address, "@")
 		d.lefts[left] = without(d.lefts[left])
 	}
@@ -313,6 +315,11 @@ func (s *Store) byEmail(d *domain, address string) (*Entry, bool) {
 	}
 	for _, e := range d.lefts[left] {
 		if e.owns(left, right, d) {
+			return e, true
+		}
+	}
+	for _, e := range s.defaults[address] {
+		if e.Domain == d.UID {
 			return e, true
 		}
 	}

@@ -102,26 +102,31 @@ func validateUser(u User) error {
 	return nil
 }
 
-// userLimits applies the limits a domain can set on its number of users.
+// userLimits applies the limits a domain can set on its number of users, by type.
+// Those of the types beside FULL must be set. Hidden and system users don't count.
 func (s *Store) userLimits(d *domain, u User) error {
-	count := func(kind AccountType) (n int) {
-		for _, e := range d.entries {
-			if e.User != nil && !e.User.System && (kind == "" || e.User.AccountType == kind) {
-				n++
-			}
-		}
-		return n
+	keys := map[AccountType]string{
+		"FULL": "domain_max_users", "SIMPLE": "domain_max_basic_account", "FULL_AND_VISIO": "domain_max_fullvisio_accounts",
 	}
-	set := s.settings(d.UID)
-	if limit, err := strconv.Atoi(set["domain_max_users"]); err == nil && count("") >= limit {
-		return Faultf(Forbidden, "Domain %s can't have more than %d users", d.UID, limit)
-	}
-	key := map[AccountType]string{"SIMPLE": "domain_max_basic_account", "FULL_AND_VISIO": "domain_max_fullvisio_accounts"}[u.AccountType]
-	if key == "" {
+	limit, set := s.settings(d.UID)[keys[u.AccountType]]
+	if limit == "" && (set || u.AccountType == "FULL") {
 		return nil
 	}
-	if limit, err := strconv.Atoi(set[key]); err != nil || count(u.AccountType) >= limit {
-		return Faultf(Forbidden, "Domain %s can't have more users of type %s", d.UID, u.AccountType)
+	most, err := strconv.Atoi(limit)
+	switch {
+	case set && err != nil:
+		return Exception("NumberFormatException", `For input string: "`+limit+`"`)
+	case !set || most == 0:
+		return Faultf(Unknown, "Unable to create %s account for domain %s", u.AccountType, d.UID)
+	}
+	n := 0
+	for _, e := range d.entries {
+		if e.User != nil && !e.User.System && !e.User.Hidden && e.User.AccountType == u.AccountType {
+			n++
+		}
+	}
+	if n >= most {
+		return Faultf(Forbidden, "Maximum %s accounts allowed (%d) for domain %s reached. Unable to create new one.", u.AccountType, most, d.UID)
 	}
 	return nil
 }
@@ -148,7 +153,8 @@ func (s *Store) UpdateUser(by, domainUID, uid string, u User) (*Entry, error) {
 			return nil, err
 		}
 	}
-	u.PasswordLastChange = old.User.PasswordLastChange
+	// The directory's row keeps its type: only a call of its own changes it.
+	u.PasswordLastChange, u.AccountType = old.User.PasswordLastChange, old.User.AccountType
 	n.Meta = s.touched(old.Meta, by)
 	s.finishUser(d, &n, &u)
 	if err := s.put(&n); err != nil {
@@ -242,9 +248,12 @@ func (s *Store) SetPassword(by, domainUID, uid, current, fresh string) error {
 	})
 }
 
-// SetRoles replaces a user's own roles.
-func (s *Store) SetRoles(by, domainUID, uid string, roles []string) error {
-	return s.change(by, domainUID, uid, KindUser, func(e *Entry) error {
+// SetRoles replaces the own roles of a user or group.
+func (s *Store) SetRoles(by, domainUID, uid, kind string, roles []string) error {
+	return s.change(by, domainUID, uid, kind, func(e *Entry) error {
+		if e.User != nil && e.User.AccountType == "SIMPLE" {
+			return Faultf(Forbidden, "Cannot set role for user %s", uid)
+		}
 		e.Roles = slices.Clone(roles)
 		return nil
 	})
@@ -259,15 +268,26 @@ func (s *Store) SetUserSettings(by, domainUID, uid string, v map[string]string) 
 }
 
 // SetExternalID sets the id an entry has elsewhere.
-func (s *Store) SetExternalID(by, domainUID, uid, extID string) error {
-	return s.change(by, domainUID, uid, KindUser, func(e *Entry) error {
+func (s *Store) SetExternalID(by, domainUID, uid, kind, extID string) error {
+	return s.change(by, domainUID, uid, kind, func(e *Entry) error {
 		e.ExternalID = Text(extID)
 		return nil
 	})
 }
 
-// SetAccountType changes the type of an account.
+// SetAccountType changes the type of an account. A full one does not become
+// simple: that is ignored without a word, as are limits.
 func (s *Store) SetAccountType(by, domainUID, uid string, t AccountType) error {
+	if t == "" {
+		return nil
+	}
+	e, ok := s.Entry(domainUID, uid)
+	if !ok || e.User == nil {
+		return Exception("NullPointerException", "")
+	}
+	if t == e.User.AccountType || t == "SIMPLE" {
+		return nil
+	}
 	return s.change(by, domainUID, uid, KindUser, func(e *Entry) error {
 		u := *e.User
 		u.AccountType = t
