@@ -3,53 +3,99 @@ package objects
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"sync"
 
 	"bmsync/bmapi"
 )
 
-type memory struct{}
-
-var errNotYet = errors.New("objects: not built yet")
-
-// Domain makes sure of a domain.
-func (m *Maker) Domain(ctx context.Context, want Domain) (*bmapi.Domain, Outcome, error) {
-	return nil, Outcome{}, errNotYet
+// memory is what a Maker keeps between calls.
+type memory struct {
+	realms  realms
+	servers lazy[[]bmapi.Server]
+	strays  lazy[map[string]stray]
+	locks   keyed
+	told    sync.Map // uids of external users that an outcome tells of
+	gone    sync.Map // what a dry run would have withdrawn
 }
 
-// User makes sure of a user.
-func (m *Maker) User(ctx context.Context, d *bmapi.Domain, want User) (*Entry, Outcome, error) {
-	return nil, Outcome{}, errNotYet
+func (m *Maker) log() *slog.Logger {
+	if m.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return m.Log
 }
 
-// Share makes sure of a shared mailbox.
-func (m *Maker) Share(ctx context.Context, d *bmapi.Domain, want Share) (*Entry, Outcome, error) {
-	return nil, Outcome{}, errNotYet
+func (m *Maker) begin(ctx context.Context, made Made) error {
+	if m.Journal == nil {
+		return nil
+	}
+	return m.Journal.Begin(ctx, made)
 }
 
-// Group makes sure of a group and its members.
-func (m *Maker) Group(ctx context.Context, d *bmapi.Domain, want Group) (Outcome, []Outcome, error) {
-	return Outcome{}, nil, errNotYet
+func (m *Maker) done(ctx context.Context, made Made) error {
+	if m.Journal == nil {
+		return nil
+	}
+	return m.Journal.Done(ctx, made)
 }
 
-// Grant adds rights to an entry's mailbox.
-func (m *Maker) Grant(ctx context.Context, e *Entry, rights []Right) ([]Outcome, error) {
-	return nil, errNotYet
+func (m *Maker) drop(ctx context.Context, made Made) error {
+	if m.Journal == nil {
+		return nil
+	}
+	return m.Journal.Drop(ctx, made)
 }
 
-// Subscribe makes a mailbox appear to a user.
-func (m *Maker) Subscribe(ctx context.Context, user, box *Entry) (Outcome, error) {
-	return Outcome{}, errNotYet
+// confirm notes the end of a creation whose beginning was noted, maybe by a run
+// that was cut before it saw the end.
+func (m *Maker) confirm(ctx context.Context, made Made) error {
+	if m.Journal == nil || m.Dry {
+		return nil
+	}
+	ours, err := m.Journal.Pending(ctx, made)
+	if err != nil || !ours {
+		return err
+	}
+	return m.Journal.Done(ctx, made)
 }
 
-// Find looks for an entry, or gives bmapi.ErrNotFound.
-func (m *Maker) Find(ctx context.Context, d *bmapi.Domain, r Ref) (*Entry, error) {
-	return nil, errNotYet
+// create makes one thing: noted before, asked for, noted after. Where put fails,
+// there looks whether the thing is there all the same: by a try whose answer was
+// lost, now or in an earlier run. refused is BlueMind's own no.
+func (m *Maker) create(ctx context.Context, made Made, put func() error, there func() (bool, error)) (refused, err error) {
+	if err := m.begin(ctx, made); err != nil {
+		return nil, err
+	}
+	putErr := put()
+	if putErr == nil {
+		return nil, m.done(ctx, made)
+	}
+	if ctx.Err() != nil {
+		return nil, putErr // the next run looks
+	}
+	is, err := there()
+	switch {
+	case err != nil:
+		return nil, errors.Join(putErr, err)
+	case is:
+		return nil, m.done(ctx, made)
+	case bmapi.Temporary(putErr) || bmapi.MaybeDone(putErr):
+		return nil, putErr // it may come true yet: the note stays
+	}
+	if err := m.drop(ctx, made); err != nil {
+		return nil, errors.Join(putErr, err)
+	}
+	if answered(putErr) {
+		return putErr, nil
+	}
+	return nil, putErr
 }
 
-// Withdraw takes back what was made, while it is as it was made.
-func (m *Maker) Withdraw(ctx context.Context, made Made, empty func(ctx context.Context, uid string) (bool, error)) (Outcome, error) {
-	return Outcome{}, errNotYet
+// found turns ErrNotFound into false.
+func found[T any](v T, err error) (T, bool, error) {
+	if errors.Is(err, bmapi.ErrNotFound) {
+		return v, false, nil
+	}
+	return v, err == nil, err
 }
-
-// IsDirectoryDomain tells whether a domain imports its users from LDAP or AD.
-func IsDirectoryDomain(d *bmapi.Domain) bool { return false }

@@ -3,7 +3,7 @@ package objects
 import (
 	"context"
 	"log/slog"
-	"time"
+	"strings"
 
 	"bmsync/bmapi"
 )
@@ -43,7 +43,8 @@ type Change struct {
 	To    string `json:"to"`
 }
 
-// Outcome tells what became of one object.
+// Outcome tells what became of one object. Changes are those made, or with
+// Maker.Dry to be made, also where the action is a conflict.
 type Outcome struct {
 	Kind      Kind     `json:"kind"`
 	Name      string   `json:"name"`             // address, name, or "who → what" of members, rights and subscriptions
@@ -69,38 +70,50 @@ type Fix struct {
 type Made struct {
 	Kind      Kind   `json:"kind"`
 	DomainUID string `json:"domainUid"`
-	UID       string `json:"uid"`    // of the entry; of members the group's, of rights the box's, of subscriptions the box's
-	Name      string `json:"name"`   // for people
-	Detail    string `json:"detail"` // of members "user:<uid>", of rights "<subject uid> Verb,Verb", of subscriptions the user's uid
+	UID       string `json:"uid"`  // of the entry; of members the group's, of rights and subscriptions the box's
+	Name      string `json:"name"` // for people
+
+	// Detail is, of members "type uid", of rights "subject gave=Verb,… had=Verb,…", of
+	// subscriptions the user's uid, and of all else what it was called when it was
+	// made, in a form of its own.
+	Detail string `json:"detail"`
+}
+
+// Subject is who was given a right or a subscription, or was made a member: a uid.
+func (m Made) Subject() string {
+	first, rest, _ := strings.Cut(m.Detail, " ")
+	if m.Kind == KindMember {
+		return rest
+	}
+	return first
 }
 
 // Journal remembers what was made. Its methods may be called from several
-// goroutines; repeating one with the same Made is harmless.
+// goroutines; repeating one with the same Made is harmless. Members, rights and
+// subscriptions are told apart by Detail as well, all else by kind, domain and uid.
 type Journal interface {
 	// Begin is durable when it returns: the creating call comes after it.
 	Begin(ctx context.Context, m Made) error
-	// Done confirms the creation.
+	// Done confirms the creation. It comes again in later runs, for what is there.
 	Done(ctx context.Context, m Made) error
 	// Drop takes a Begin back: the creation was refused, nothing was made.
 	Drop(ctx context.Context, m Made) error
 	// Pending tells whether there was a Begin or Done, of this or an earlier run,
-	// that no Drop took back. Names and Detail of m are not looked at for domains,
-	// users, shares and groups; members, rights and subscriptions are known by
-	// Detail as well.
+	// that neither a Drop nor a withdrawal took back.
 	Pending(ctx context.Context, m Made) (bool, error)
 }
 
-// Maker makes sure that BlueMind holds what is wanted: it looks, compares, and
-// creates or patches what lacks. The zero value of all but Admin is usable. Its
-// methods may be called from several goroutines.
+// Maker makes sure that BlueMind holds what is wanted. The zero value of all
+// but Admin is usable. It remembers what it read of domains, servers and groups,
+// so it is made anew for each run. Its methods may be called from several
+// goroutines; it must not be copied.
 type Maker struct {
 	Admin   *bmapi.Session
 	Version bmapi.Version
-	Journal Journal // nil: nothing is recorded
-	Dry     bool    // looks only: outcomes say what would be done
-	Update  bool    // patch what exists; false: what differs is a conflict
-	Log     *slog.Logger
-	Sleep   func(context.Context, time.Duration) error // nil: a timer
+	Journal Journal      // nil: nothing is recorded
+	Dry     bool         // looks only: outcomes say what would be done
+	Update  bool         // patch what exists; false: what differs is a conflict
+	Log     *slog.Logger // what needs no answer; nil: nowhere
 
 	memory memory
 }
@@ -121,7 +134,7 @@ type Domain struct {
 
 // User is a user as wanted. What is "" or nil is not stated.
 type User struct {
-	Address      string // the default address
+	Address      string // by which he is known; at creation the default address
 	Login        string // "": local part of Address
 	Aliases      []string
 	AllAliases   bool // the addresses count in every alias of the domain
@@ -151,7 +164,8 @@ type Share struct {
 	Create       bool
 }
 
-// Group is a group as wanted. Members are added, never removed.
+// Group is a group as wanted. Members are added, never removed. Without Create
+// the group is BlueMind's own, and nothing but its members is touched.
 type Group struct {
 	Name        string
 	Address     string // "": none, a group for rights only
@@ -182,7 +196,9 @@ type Right struct {
 	Verbs   []string // bmapi.VerbRead …
 }
 
-// Entry is what BlueMind has shown of a user, share or group.
+// Entry is what BlueMind has shown of a user, share or group. In a dry run it may
+// be one that would be made: then Box is nil and Existing false, and so may
+// Domain be nil.
 type Entry struct {
 	Domain    *bmapi.Domain
 	Kind      Kind

@@ -1,0 +1,270 @@
+package objects
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"bmsync/bmapi"
+)
+
+// userDiff is what a user lacks.
+type userDiff struct {
+	fresh   *bmapi.User // as he would be put back
+	changes []Change    // what fresh differs in
+	added   []bmapi.Email
+	typ     *Change // of the account type, which has a call of its own
+	groups  []*bmapi.Group
+	notes   []*refusal // what can't be changed
+}
+
+// settleUser compares a user who is there, and patches what the row states.
+func (m *Maker) settleUser(ctx context.Context, r *realm, w User, o Outcome, u *bmapi.User, box *bmapi.Mailbox) (*Entry, Outcome, error) {
+	ours := u.UID == o.UID
+	o.UID = u.UID
+	o.Directory = owned(u.ExternalID) || !ours && IsDirectoryDomain(r.is())
+	if bad, err := m.shut(ctx, r, w, u); err != nil || bad != nil {
+		if bad != nil && o.Directory {
+			o.Fixes = append(o.Fixes, fix(w, u.Login, bad))
+		}
+		return m.turnedDown(o, bad, err)
+	}
+	if o.Directory {
+		return m.directoryUser(ctx, r, w, o, u, box)
+	}
+	if ours {
+		if err := m.confirm(ctx, w.made(r, u.UID)); err != nil {
+			return nil, o, err
+		}
+	}
+	diff, bad, err := m.compareUser(ctx, r, w, u, ours)
+	if err != nil || bad != nil {
+		return m.turnedDown(o, bad, err)
+	}
+	if !m.Update {
+		diff = diff.withheld(ours)
+	}
+	o.Changes = diff.words()
+	if !m.Dry {
+		if bad, err := m.patchUser(ctx, r, w, diff, ours); err != nil || bad != nil {
+			return m.turnedDown(o, bad, err)
+		}
+	}
+	e := entryOf(r, u, box, true)
+	if len(diff.changes) > 0 && !m.Dry {
+		if e, err = m.readUser(ctx, r, u.UID, true); err != nil {
+			return nil, o, err
+		}
+	}
+	if len(diff.notes) > 0 {
+		return e, o.conflict(diff.notes...), nil
+	}
+	return e, o.settled(), nil
+}
+
+// readUser is the entry of a user, as he is now.
+func (m *Maker) readUser(ctx context.Context, r *realm, uid string, existing bool) (*Entry, error) {
+	u, err := m.Admin.User(ctx, r.uid, uid)
+	if err != nil {
+		return nil, fmt.Errorf("read user %s: %w", uid, err)
+	}
+	box, err := m.Admin.Mailbox(ctx, r.uid, uid)
+	if err != nil {
+		return nil, fmt.Errorf("read the mailbox of %s: %w", uid, err)
+	}
+	return entryOf(r, u, box, existing), nil
+}
+
+// compareUser says what differs from the row. The default address of somebody
+// else's user stays what it is: he is known by it.
+func (m *Maker) compareUser(ctx context.Context, r *realm, w User, u *bmapi.User, ours bool) (*userDiff, *refusal, error) {
+	fresh := *u
+	d := &userDiff{fresh: &fresh}
+	field := func(name string, have *string, want string) {
+		if want != "" && oneLine(*have) != want {
+			d.changes = append(d.changes, Change{name, *have, want})
+			*have = want
+		}
+	}
+	field("first name", &fresh.GivenNames, w.FirstName)
+	field("last name", &fresh.FamilyNames, w.LastName)
+	field("display name", &fresh.DisplayName, w.DisplayName)
+	d.compareEmails(r, w, u, ours)
+	if ours && w.Hidden && !u.Hidden {
+		fresh.Hidden = true
+		d.changes = append(d.changes, Change{"hidden", "false", "true"})
+	}
+	if w.Quota != nil && quotaOf(u.Quota) != *w.Quota {
+		if bad, err := m.badUserQuota(ctx, r, w.Quota); err != nil || bad != nil {
+			return nil, bad, err
+		}
+		d.changes = append(d.changes, Change{"quota", quotaWord(quotaOf(u.Quota)), quotaWord(*w.Quota)})
+		fresh.Quota = w.Quota
+	}
+	if w.DataLocation != "" && u.DataLocation != w.DataLocation {
+		d.notes = append(d.notes, because("correct the row, column data_location, or move the user in BlueMind", "his mail is kept by %s, not by %s", u.DataLocation, w.DataLocation))
+	}
+	if bad, err := m.takenAddress(ctx, r, u.UID, d.added); err != nil || bad != nil {
+		return nil, bad, err
+	}
+	if bad, err := m.compareType(ctx, r, w, u, d); err != nil || bad != nil {
+		return nil, bad, err
+	}
+	bad, err := m.compareGroups(ctx, r, w, u, ours, d)
+	return d, bad, err
+}
+
+func (d *userDiff) compareEmails(r *realm, w User, u *bmapi.User, ours bool) {
+	want := w.emails(r)
+	var out []bmapi.Email
+	if out, d.added = joinEmails(u.Emails, want, r.all()); len(d.added) > 0 {
+		d.changes = append(d.changes, Change{"addresses", inWords(u.Emails), inWords(out)})
+	}
+	if ours && !sameDefault(out, w.Address) {
+		d.changes = append(d.changes, Change{"default address", defaultOf(out), w.Address})
+		out = withDefault(out, w.Address)
+	}
+	d.fresh.Emails = out
+	if len(d.changes) == 0 && r.renamed(domainOf(w.Address)) {
+		// The alias is new; whoever asked for the address before made BlueMind
+		// remember that it is nobody's, until the user is written once more.
+		d.changes = append(d.changes, Change{"logins under a new alias", "", domainOf(w.Address)})
+	}
+}
+
+func quotaOf(q *int64) int64 {
+	if q == nil {
+		return 0
+	}
+	return *q
+}
+
+func quotaWord(kib int64) string {
+	if kib == 0 {
+		return "none"
+	}
+	return strconv.FormatInt(kib, 10) + " KiB"
+}
+
+// compareType compares the type of the account. BlueMind takes none back to SIMPLE.
+func (m *Maker) compareType(ctx context.Context, r *realm, w User, u *bmapi.User, d *userDiff) (*refusal, error) {
+	have := cmp.Or(u.AccountType, bmapi.AccountFull)
+	if w.AccountType == "" || have == w.AccountType {
+		return nil, nil
+	}
+	if w.AccountType == bmapi.AccountSimple {
+		d.notes = append(d.notes, because("correct the row, column account_type", "the account is of type %s, and BlueMind takes none back to SIMPLE", have))
+		return nil, nil
+	}
+	d.typ = &Change{"account type", have, w.AccountType}
+	return m.badType(ctx, r, w.AccountType, false)
+}
+
+// compareGroups looks which groups lack the user. The group "user" is wanted of
+// our own users only: others may be without their roles for a reason.
+func (m *Maker) compareGroups(ctx context.Context, r *realm, w User, u *bmapi.User, ours bool, d *userDiff) (*refusal, error) {
+	names := w.Groups
+	if ours {
+		names = append([]string{bmapi.UsersGroup}, names...)
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	groups, bad, err := m.groupsOf(ctx, r, names)
+	if err != nil || bad != nil {
+		return bad, err
+	}
+	have, err := m.Admin.GroupsOf(ctx, r.uid, u.UID)
+	if err != nil {
+		return nil, fmt.Errorf("groups of %s: %w", w.Address, err)
+	}
+	for _, g := range groups {
+		if !slices.Contains(have, g.UID) {
+			d.groups = append(d.groups, g)
+		}
+	}
+	return nil, nil
+}
+
+// words are all the changes.
+func (d *userDiff) words() []Change {
+	all := slices.Clone(d.changes)
+	if d.typ != nil {
+		all = append(all, *d.typ)
+	}
+	for _, g := range d.groups {
+		all = append(all, Change{"group", "", g.Name})
+	}
+	return all
+}
+
+// withheld makes notes of what may not be changed. What a creation of ours left
+// to do is done all the same.
+func (d *userDiff) withheld(ours bool) *userDiff {
+	kept := &userDiff{fresh: d.fresh, notes: d.notes}
+	left := *d
+	if ours {
+		left.groups = nil
+		for _, g := range d.groups {
+			if g.Name == bmapi.UsersGroup {
+				kept.groups = append(kept.groups, g)
+			} else {
+				left.groups = append(left.groups, g)
+			}
+		}
+	}
+	if words := left.words(); len(words) > 0 {
+		kept.notes = append(kept.notes, unchanged(words))
+	}
+	return kept
+}
+
+// patchUser makes the changes: of the user, of the type of his account, of groups.
+func (m *Maker) patchUser(ctx context.Context, r *realm, w User, d *userDiff, ours bool) (*refusal, error) {
+	if len(d.changes) > 0 {
+		if err := m.Admin.UpdateUser(ctx, r.uid, d.fresh); err != nil {
+			if answered(err) {
+				return m.whyNotChanged(ctx, r, d, err)
+			}
+			return nil, fmt.Errorf("change user %s: %w", w.Address, err)
+		}
+	}
+	if d.typ != nil {
+		if err := m.Admin.UpdateAccountType(ctx, r.uid, d.fresh.UID, w.AccountType); err != nil {
+			if answered(err) {
+				return said(err), nil
+			}
+			return nil, fmt.Errorf("account type of %s: %w", w.Address, err)
+		}
+	}
+	if ours {
+		return nil, m.joinGroups(ctx, r, d.fresh.UID, d.groups)
+	}
+	for _, g := range d.groups {
+		made := memberMade(r.uid, g.UID, g.Name, bmapi.Member{Type: bmapi.MemberUser, UID: d.fresh.UID}, w.Address)
+		if bad, err := m.addMember(ctx, r, g.UID, made); err != nil || bad != nil {
+			return bad, err
+		}
+	}
+	return nil, nil
+}
+
+// whyNotChanged puts BlueMind's no to an update into words. It validates the
+// whole user: a fault may lie in what we did not touch.
+func (m *Maker) whyNotChanged(ctx context.Context, r *realm, d *userDiff, refused error) (*refusal, error) {
+	r.settings.forget()
+	have := quotaOf(d.fresh.Quota)
+	if bad, err := m.badUserQuota(ctx, r, &have); err != nil || bad != nil {
+		if bad != nil {
+			bad.reason = "BlueMind refuses any change of the user: " + bad.reason
+		}
+		return bad, err
+	}
+	m.memory.strays.forget()
+	if bad, err := m.takenAddress(ctx, r, d.fresh.UID, d.fresh.Emails); err != nil || bad != nil {
+		return bad, err
+	}
+	return said(refused), nil
+}
