@@ -221,7 +221,8 @@ func (s *Session) AddToGroup(ctx context.Context, domainUID, groupName string, u
 	return s.AddMembers(ctx, domainUID, g.UID, members...)
 }
 
-// GroupsOf lists the uids of the groups that a user is a direct member of.
+// GroupsOf lists the uids of the groups that a user is a member of, by himself or through
+// other groups: Members tells which.
 //
 // GET /users/{domainUid}/{uid}/groupUids
 func (s *Session) GroupsOf(ctx context.Context, domainUID, userUID string) ([]string, error) {
