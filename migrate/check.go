@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 	"bmsync/bmapi"
 	"bmsync/imap"
+	"bmsync/migrate/objects"
 	"bmsync/state"
 )
 
@@ -22,11 +24,13 @@ import (
 // and Policy are required.
 type CheckOptions struct {
 	Rows     []Row
-	Plan     *Plan // nil: rules 10 and 11 are skipped, for nobody has surveyed
+	Plan     *Plan // nil: what needs a survey is skipped
 	Sources  map[string]Source
 	Target   Target
 	Policy   Policy
 	Domains  []PlanDomain // as configured; a plan's count first
+	Groups   []Group      // of groups.csv
+	Rights   []RightRow   // of rights.csv; a plan's count first
 	StateDir string       // "": as if nothing had been run yet
 
 	Phase   Phase   // "": rehearsal for a rehearsal's target, else before
@@ -34,7 +38,12 @@ type CheckOptions struct {
 
 	QuestionsOnly bool // look at no account: only find out what a person has to answer
 
-	Probe   bool         // make a key for each user that exists, log in with it, open INBOX, delete it
+	// Probe makes a key for each user that exists, logs in with it, opens INBOX,
+	// and deletes it; for one user of each mail server it also tries messages in
+	// a scratch folder, which is taken away again.
+	Probe           bool
+	ReplicationWait time.Duration // how long BlueMind 4 may take to see them; 0: 10 seconds
+
 	Workers int          // accounts looked at together; 8
 	Events  func(Event)  // EventChecked, for each account; may be called by several goroutines at once
 	Logger  *slog.Logger // nil: nowhere
@@ -60,6 +69,8 @@ type CheckResult struct {
 	Findings   []Finding    `json:"findings"`
 	Rules      []RuleResult `json:"rules"` // every rule of the table, in its order
 
+	Fixes []objects.Fix `json:"fixes,omitempty"` // for the administrator of LDAP or AD
+
 	Facts
 }
 
@@ -78,15 +89,22 @@ type checkup struct {
 	run      string              // name for keys
 	seats    *semaphore.Weighted // sessions on the target
 
+	wish       *resolved // what rows, groups.csv and rights.csv ask for
+	maker      *objects.Maker
+	rights     []askedRight
+	asked      map[string]bool // who is in BlueMind, of those in no CSV
+	indicators []bmapi.LicenceIndicator
+
+	elsewhereOnce sync.Once
+	elsewhere     elsewhere
+
 	mu    sync.Mutex
 	boxes map[string][]int // rows by domain and mailbox: two rows may name one
-	imap  reach            // what probes saw of the IMAP server
-}
-
-// surveyed is what rules 10 and 11 need of a plan's account.
-type surveyed struct {
-	bytes, largest int64
-	failed         bool
+	fresh map[string][]int // rows by domain and login, of mailboxes that a run makes
+	loads map[string]*load // what BlueMind 5 has to take in, by user
+	tried map[string]bool  // mail servers on which a scratch folder was tried
+	fixes []objects.Fix
+	imap  reach // what probes saw of the IMAP server
 }
 
 // Check looks at target and sources before anything is done: whether they
@@ -98,8 +116,9 @@ type surveyed struct {
 // What is wrong with a server or an account is a finding. An error means that
 // the check could not be made: the plan can't be read, or it was stopped.
 func Check(ctx context.Context, o CheckOptions) (CheckResult, error) {
-	c := &checkup{CheckOptions: o.withDefaults(), found: newFindings(), surveys: map[string]surveyed{},
-		domains: map[string]*domainFacts{}, boxes: map[string][]int{}, answers: map[string]Answer{}}
+	c := &checkup{CheckOptions: o.withDefaults(), found: newFindings(), surveys: map[string]surveyed{}, domains: map[string]*domainFacts{},
+		boxes: map[string][]int{}, fresh: map[string][]int{}, loads: map[string]*load{}, tried: map[string]bool{}, asked: map[string]bool{}, answers: map[string]Answer{}}
+	c.wish = Inputs{Rows: c.Rows, Groups: c.Groups, Rights: c.Rights, Policy: c.Policy, Domains: c.Domains}.resolve()
 	ctx, release := stoppable(ctx, o.Stop)
 	defer release()
 	if err := c.readPlan(); err != nil {
@@ -109,7 +128,7 @@ func Check(ctx context.Context, o CheckOptions) (CheckResult, error) {
 	rand.Read(random[:]) // never fails
 	c.run = fmt.Sprintf("check-%s-%s", c.Now().UTC().Format("20060102T150405Z"), hex.EncodeToString(random[:]))
 	c.seats = semaphore.NewWeighted(int64(cmp.Or(c.Target.Connections, 10)))
-	c.administrators()
+	c.lookAtRows()
 	var g errgroup.Group
 	if !c.QuestionsOnly {
 		g.Go(func() error { c.lookAtSources(ctx); return nil })
@@ -125,6 +144,7 @@ func Check(ctx context.Context, o CheckOptions) (CheckResult, error) {
 func (o CheckOptions) withDefaults() CheckOptions {
 	o.Phase = cmp.Or(o.Phase, o.Target.phase())
 	o.Workers = cmp.Or(o.Workers, 8)
+	o.ReplicationWait = cmp.Or(o.ReplicationWait, replicationLimit)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -153,34 +173,11 @@ func stoppable(ctx context.Context, stop <-chan struct{}) (_ context.Context, re
 	return ctx, func() { cancel(nil); <-done }
 }
 
-// readPlan keeps the few numbers that are compared, and tells whether the plan
-// is of this very policy.
-func (c *checkup) readPlan() error {
-	if c.Plan == nil {
-		c.found.add(checkPlan, Skipped, "there is no plan yet", "bmsync plan")
-		return nil
-	}
-	for a, err := range c.Plan.Accounts() {
-		if err != nil {
-			return err
-		}
-		c.surveys[a.Key()] = surveyed{bytes: a.Survey.Bytes, largest: a.Survey.Largest, failed: a.Survey.Error != ""}
-	}
-	if c.Plan.Header.PolicyDigest != c.Policy.Digest() {
-		c.found.add(checkPlan, Warning, "the plan was made under another policy than the configuration has now", "bmsync plan")
-		return nil
-	}
-	c.found.add(checkPlan, Ok, fmt.Sprintf("of %s, for this policy", c.Plan.Header.Created.Local().Format("2006-01-02 15:04")), "")
-	return nil
-}
-
 // lookAtTarget goes from the installation to its domains and accounts.
 func (c *checkup) lookAtTarget(ctx context.Context) {
+	defer c.unsaid()
 	defer c.greeting(ctx)
 	if !c.open(ctx) {
-		for _, r := range []checkRule{checkDomain, checkMailbox, checkRouting, checkUsable, checkQuota, checkSize, checkBlank, checkAutodiscover} {
-			c.found.add(r, Skipped, "the target could not be asked", "")
-		}
 		c.ask(ctx)
 		return
 	}
@@ -196,14 +193,19 @@ func (c *checkup) lookAtTarget(ctx context.Context) {
 		c.ask(ctx)
 		return
 	}
+	c.rehearsal(ctx)
+	c.insideInbox()
 	var g errgroup.Group
 	g.Go(func() error { c.discover(ctx); return nil }) // what it meets are findings
 	c.lookAtAccounts(ctx)
+	c.lookAtGroups(ctx)
+	c.lookAtRights(ctx)
+	c.userCounts(ctx)
 	g.Wait()
 	c.ask(ctx)
 	c.twice()
 	c.sizes()
-	c.unsaid()
+	c.slowest()
 }
 
 // lookAtAccounts looks at all accounts, some at a time. Where BlueMind has
@@ -241,7 +243,7 @@ func (c *checkup) member(row int, note string) member {
 func (c *checkup) result() CheckResult {
 	res := CheckResult{Target: c.Target.Name, URL: c.Target.URL, Version: c.version, Phase: c.Phase, Accounts: len(c.Rows), Probed: c.Probe, Findings: c.found.list()}
 	res.Rules = outcomes(res.Findings)
-	res.Facts = c.facts
+	res.Facts, res.Fixes = c.facts, c.fixes
 	c.answered(res.Rules)
 	for _, f := range res.Findings {
 		switch f.Severity {
@@ -278,4 +280,52 @@ func (b *breaker) tripped() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.run >= b.limit
+}
+
+// unsaid lets rules speak that had nothing to look at: nobody is to take
+// silence for a yes.
+func (c *checkup) unsaid() {
+	for _, r := range ruleTable {
+		id := checkRule(r.ID)
+		if r.How != Automatic || c.found.said(id) {
+			continue
+		}
+		severity, text, mend := c.whySilent(r)
+		c.found.add(id, severity, text, mend)
+	}
+}
+
+// surveyRules need the plan.
+var surveyRules = []checkRule{checkQuota, checkSize, checkThrottle, checkFolderNames, checkInboxFolders, checkOutbox, checkStubs, checkNotMail, checkOwnMigrator}
+
+// whySilent says why there was nothing to look at.
+func (c *checkup) whySilent(r Rule) (s Severity, text, mend string) {
+	id := checkRule(r.ID)
+	asked := c.platform != nil && c.platform.admin != nil
+	needsTarget := !slices.Contains([]checkRule{checkPlan, checkSource, checkNames, checkTwice}, id) && !slices.Contains(surveyRules[3:], id)
+	switch {
+	case asked && r.Only != 0 && r.Only != c.platform.version.Major:
+		return Moot, fmt.Sprintf("concerns BlueMind %d only", r.Only), ""
+	case needsTarget && !asked:
+		return Skipped, "the target could not be asked", ""
+	case c.QuestionsOnly:
+		return Skipped, "only questions were asked", ""
+	case c.Plan == nil && slices.Contains(surveyRules, id):
+		return Skipped, "the plan's survey is needed: bmsync plan first", "bmsync plan"
+	case r.Probe && !c.Probe:
+		return Skipped, "looked at with --probe only", ""
+	case id == checkShares && !slices.ContainsFunc(c.Rows, func(row Row) bool { return row.Kind == KindShare }):
+		return Moot, "there are no shared mailboxes", ""
+	case id == checkDirectory:
+		return Moot, "no domain imports its users from LDAP or AD", ""
+	case id == checkTwice:
+		return Ok, "each account and address stands in one row", ""
+	case id == checkElsewhere, id == checkLoginName:
+		return Moot, "nobody is to be created", ""
+	case id == checkAliases:
+		return Moot, "no alias is to be added", ""
+	case id == checkState:
+		return Skipped, "no folder for the state is given", ""
+	}
+	return Skipped, "no account to look at", ""
 }

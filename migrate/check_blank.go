@@ -4,27 +4,48 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"bmsync/bmapi"
-	"bmsync/imap"
 	"bmsync/state"
 )
 
+// folders lists what the mailbox has, as BlueMind's core knows it.
+func (a *accountCheck) folders(ctx context.Context) ([]bmapi.MailFolder, error) {
+	list, err := a.platform.admin.Folders(ctx, a.domain.found.UID, a.box.UID, !a.share())
+	if err != nil && !errors.Is(err, bmapi.ErrNotFound) {
+		return nil, err
+	}
+	if a.whole(list) || len(list) == 0 && a.box.Routing == bmapi.RoutingExternal {
+		return list, nil
+	}
+	const text = "the mailbox has not all of its default folders"
+	a.find(checkMailbox, Warning, text, "a run asks BlueMind to repair it", "")
+	a.found.command(checkMailbox, Warning, text, "bm-cli maintenance repair --ops mailboxDefaultFolders ADDRESS")
+	return list, nil
+}
+
+// whole says whether the folders are there that come with the mailbox.
+func (a *accountCheck) whole(list []bmapi.MailFolder) bool {
+	if !a.share() {
+		return hasDefaults(list)
+	}
+	for _, f := range list {
+		if f.FullName == a.box.Name && !f.Deleted {
+			return true
+		}
+	}
+	return false
+}
+
 // blank is rule 12: a mailbox that no run of ours has filled should be empty.
 // What is taken for welcome mail here is what a run takes for it.
-func (a *accountCheck) blank(ctx context.Context) error {
+func (a *accountCheck) blank(ctx context.Context, list []bmapi.MailFolder) error {
 	if ours, err := a.filled(ctx); err != nil || ours {
 		if err == nil {
 			a.find(checkBlank, Ok, "filled by an earlier run", "", "")
 		}
 		return err
-	}
-	list, err := a.platform.admin.Folders(ctx, a.domain.found.UID, a.box.UID, true)
-	if err != nil && !errors.Is(err, bmapi.ErrNotFound) {
-		return err
-	}
-	if !hasDefaults(list) {
-		a.find(checkMailbox, Warning, "the mailbox has not all of its default folders", "a run asks BlueMind to repair it; or bm-cli maintenance repair --ops mailboxDefaultFolders ADDRESS", "")
 	}
 	total, inbox, err := a.count(ctx, list)
 	if err != nil {
@@ -71,103 +92,37 @@ func (a *accountCheck) filled(ctx context.Context) (bool, error) {
 }
 
 // count asks the API how many messages a mailbox holds. A folder that has
-// never given a UID holds none.
+// never given a UID holds none, and what an earlier probe has left is ours.
 func (a *accountCheck) count(ctx context.Context, list []bmapi.MailFolder) (total, inbox int64, err error) {
-	filter := bmapi.AllMessages()
-	if a.platform.version.Major == 4 {
-		filter = bmapi.VisibleMessages() // all that it can count without what is expunged
+	root := "INBOX"
+	if a.share() {
+		root = a.box.Name
 	}
 	for _, f := range list {
-		if f.Deleted || f.UIDValidity != 0 && f.LastUID == 0 {
+		if f.Deleted || f.UIDValidity != 0 && f.LastUID == 0 || strings.HasPrefix(f.FullName, scratchPrefix) {
 			continue
 		}
-		n, err := a.platform.admin.Count(ctx, f.UID, filter)
+		n, err := a.messages(ctx, f)
 		if err != nil {
-			return 0, 0, fmt.Errorf("count %q: %w", f.FullName, err)
+			return 0, 0, err
 		}
 		total += n
-		if f.FullName == "INBOX" {
+		if f.FullName == root {
 			inbox = n
 		}
 	}
 	return total, inbox, nil
 }
 
-// probe goes the way that mail will go: as the user, by a key made for this
-// look, into INBOX. The key is deleted whatever happens.
-func (a *accountCheck) probe(ctx context.Context) {
-	if a.imap.hopeless() {
-		a.find(checkUsable, Skipped, "no login tried, since none before had succeeded", "", "")
-		return
+// messages asks how many messages a folder holds.
+func (c *checkup) messages(ctx context.Context, f bmapi.MailFolder) (int64, error) {
+	filter := bmapi.AllMessages()
+	if c.platform.version.Major == 4 {
+		filter = bmapi.VisibleMessages() // all that it can count without what is expunged
 	}
-	if a.seats.Acquire(ctx, 1) != nil {
-		return // stopped
-	}
-	defer a.seats.Release(1)
-	e := &entry{Domain: a.domain.found, UID: a.box.UID, Login: a.box.Name, Address: a.address(), Version: a.platform.version.Major}
-	k, err := openKey(ctx, a.platform, e, a.run, nil, a.Now)
+	n, err := c.platform.admin.Count(ctx, f.UID, filter)
 	if err != nil {
-		if ctx.Err() == nil {
-			a.keyTrouble(err)
-		}
-		return
+		return 0, fmt.Errorf("count %q: %w", f.FullName, err)
 	}
-	err = a.inbox(ctx, k)
-	if closing := k.close(ctx); closing != nil {
-		a.find(checkUsable, Warning, "the key of this check could not be deleted", "the next run sweeps it once its quarter of an hour is over", closing.Error())
-	}
-	if ctx.Err() != nil {
-		return
-	}
-	a.imap.note(sourceLogin{login: e.Address, rows: []int{a.row}}, err)
-	if err != nil {
-		a.probeTrouble(err)
-		return
-	}
-	a.find(checkUsable, Ok, "logs in by a key, and opens INBOX", "", "")
-}
-
-// inbox logs in and opens INBOX; its UIDVALIDITY is asked for with it.
-func (a *accountCheck) inbox(ctx context.Context, k *key) error {
-	t, err := k.dial(ctx)
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	if !t.Can("UIDPLUS") {
-		return blocked("bmsync needs UIDPLUS (RFC 4315) to know what it wrote", "the target doesn't announce UIDPLUS")
-	}
-	_, err = t.Select(ctx, "INBOX")
-	return err
-}
-
-func (a *accountCheck) keyTrouble(err error) {
-	v := judge(err)
-	b, isBlocked := errors.AsType[*BlockedError](err)
-	_, refused := errors.AsType[*bmapi.AuthError](err)
-	switch {
-	case isBlocked && len(b.Mend) > 0:
-		a.find(checkUsable, Blocker, "no key could be had that BlueMind takes", "see what each account says; keys of a run under way end within a quarter of an hour", b.Reason+"; "+b.Mend)
-	case refused:
-		a.find(checkUsable, Blocker, "BlueMind lets nobody in as this user", v.mend, v.reason)
-	default:
-		a.find(checkUsable, Blocker, "no key could be made", v.mend, v.reason)
-	}
-}
-
-func (a *accountCheck) probeTrouble(err error) {
-	v := judge(err)
-	e, ok := errors.AsType[*imap.Error](err)
-	switch {
-	case !ok:
-		a.find(checkUsable, Blocker, "IMAP can't be used", v.mend, v.reason)
-	case untrusted(err):
-		a.find(checkCertificate, Blocker, fmt.Sprintf("%s shows a certificate that isn't trusted: %v", a.Target.IMAP.Addr, reason(err)), certificateMend(a.Target.IMAP.Addr), "")
-	case hostTrouble(err):
-		a.find(checkRunning, Blocker, "IMAP at "+a.Target.IMAP.Addr+" fails", "see whether imap and tls of target "+a.Target.Name+" are right, and whether BlueMind is up", plain(e))
-	case e.Command == "LOGIN" || e.Command == "AUTHENTICATE":
-		a.find(checkUsable, Blocker, "IMAP refuses the user with a key that BlueMind made", "see in BlueMind whether the user may log in, and whether a proxy locks out", plain(e))
-	default:
-		a.find(checkMailbox, Blocker, "INBOX can't be opened", "bm-cli maintenance repair --ops mailboxDefaultFolders ADDRESS", plain(e))
-	}
+	return n, nil
 }

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,16 +10,48 @@ import (
 	"strings"
 
 	"bmsync/bmapi"
+	"bmsync/migrate/objects"
 )
 
 // domainFacts is what the target has for a domain of the rows.
 type domainFacts struct {
-	name   string        // on the target
-	found  *bmapi.Domain // nil: it isn't there
-	create bool          // a run makes it
-	failed bool          // neither, or it could not be asked; told
+	name      string        // on the target
+	names     []string      // its aliases there, those that a run adds with them
+	found     *bmapi.Domain // nil: it isn't there
+	create    bool          // a run makes it
+	failed    bool          // neither, or it could not be asked; told
+	directory bool          // users come from LDAP or AD
+	settings  map[string]string
 
-	defaultQuota, maxQuota int64 // KiB, of users that are made; 0: none
+	// Quotas of mailboxes that are made, KiB; 0: none.
+	defaultQuota, maxQuota, defaultShareQuota, maxShareQuota int64
+
+	newcomers map[string]int // users that a run makes, by type of account; guarded by checkup.mu
+}
+
+// has tells whether an address may lie under that name.
+func (d *domainFacts) has(name string) bool {
+	return name == d.name || slices.Contains(d.names, name) || d.found != nil && d.found.Has(name)
+}
+
+// relayed says where mail of users goes that are routed elsewhere.
+func (d *domainFacts) relayed() string {
+	return cmp.Or(d.settings[bmapi.SettingRelay], "another server")
+}
+
+// splitGroups are the domain's properties that name the directory's group
+// whose members the import routes to the relay, and takes back when they leave
+// it. The second is what the import from AD would call it.
+var splitGroups = []string{"import_ldap_relay_mailbox_group", "import_ad_relay_mailbox_group"}
+
+// routingMend says who decides about a user's routing.
+func (d *domainFacts) routingMend() string {
+	for _, p := range splitGroups {
+		if group := d.found.Properties[p]; group != "" && d.settings[bmapi.SettingRelay] != "" {
+			return fmt.Sprintf("when the user moves: take them out of the group %s of the directory, whose members BlueMind routes elsewhere; its import sets the routing to internal", group)
+		}
+	}
+	return "when the user moves: set the mail routing to internal in BlueMind"
 }
 
 // planned finds what is decided for a domain, by its name or an alias.
@@ -58,23 +91,29 @@ func (c *checkup) lookAtDomains(ctx context.Context) {
 		}
 	}
 	if len(known) > 0 {
-		text := strings.Join(known[:min(len(known), 5)], ", ")
-		if len(known) > 5 {
-			text += fmt.Sprintf(" and %d more", len(known)-5)
-		}
-		c.found.add(checkDomain, Ok, text+" known", "")
+		c.found.add(checkDomain, Ok, few(known, 5)+" known", "")
 	}
 }
 
 func (c *checkup) lookAtDomain(ctx context.Context, name string) *domainFacts {
 	want := c.planned(name)
-	d := &domainFacts{name: c.Target.domain(name)}
+	d := &domainFacts{name: c.Target.domain(name), newcomers: map[string]int{}}
+	for _, alias := range want.Aliases {
+		d.names = append(d.names, c.Target.domain(alias))
+	}
 	admin := c.platform.admin
 	var err error
 	d.found, err = admin.LookupDomain(ctx, d.name)
+	if errors.Is(err, bmapi.ErrNotFound) && want.Name != name && c.Policy.Users.Update {
+		// An alias that the configuration has and BlueMind has not yet.
+		if d.found, err = admin.LookupDomain(ctx, c.Target.domain(want.Name)); err == nil {
+			c.found.add(checkDomain, Ok, fmt.Sprintf("alias %s will be added to %s by a run", d.name, c.Target.domain(want.Name)), "")
+		}
+	}
 	switch {
 	case errors.Is(err, bmapi.ErrNotFound):
 		d.found, d.create = nil, want.Create
+		d.limitsOf(want)
 		if want.Create {
 			c.found.add(checkDomain, Ok, d.name+" will be created by a run", "")
 		}
@@ -84,15 +123,30 @@ func (c *checkup) lookAtDomain(ctx context.Context, name string) *domainFacts {
 		c.found.add(checkDomain, Blocker, fmt.Sprintf("domain %s could not be looked for: %v", d.name, err), "run bmsync check again")
 		return d
 	}
+	d.directory = objects.IsDirectoryDomain(d.found)
 	if servers, err := admin.MailServers(ctx, d.found.UID); err == nil && len(servers) == 0 && !want.Create {
 		d.failed = true
 		c.found.add(checkDomain, Blocker, fmt.Sprintf("domain %s has no server that keeps its mail", d.name),
 			fmt.Sprintf("assign one in BlueMind's console, or let a run do it: domains: [{name: %s, create: true}] in bmsync.yaml", name))
 	}
-	if settings, err := admin.Settings(ctx, d.found.UID); err == nil { // without them BlueMind's own refusal remains
-		d.defaultQuota, d.maxQuota = kib(settings[bmapi.SettingDefaultUserQuota]), kib(settings[bmapi.SettingMaxUserQuota])
+	if d.settings, err = admin.Settings(ctx, d.found.UID); err == nil { // without them BlueMind's own refusal remains
+		d.defaultQuota, d.maxQuota = kib(d.settings[bmapi.SettingDefaultUserQuota]), kib(d.settings[bmapi.SettingMaxUserQuota])
+		d.defaultShareQuota, d.maxShareQuota = kib(d.settings[bmapi.SettingDefaultShareQuota]), kib(d.settings[bmapi.SettingMaxShareQuota])
+	}
+	if c.Policy.Users.Update {
+		d.limitsOf(want)
 	}
 	return d
+}
+
+// limitsOf takes the quotas that a run will set.
+func (d *domainFacts) limitsOf(want PlanDomain) {
+	for to, from := range map[*int64]*int64{&d.defaultQuota: want.UserQuotaKiB, &d.maxQuota: want.UserQuotaMaxKiB,
+		&d.defaultShareQuota: want.ShareQuotaKiB, &d.maxShareQuota: want.ShareQuotaMaxKiB} {
+		if from != nil {
+			*to = *from
+		}
+	}
 }
 
 // kib reads a quota of a domain's settings; what isn't one is none.
@@ -102,4 +156,70 @@ func kib(s string) int64 {
 		return 0
 	}
 	return max(n, 0)
+}
+
+// elsewhere is what BlueMind refuses beside what it has in a domain itself: an
+// address that is the main one of an entry in any other domain of the
+// installation, be it somebody's contact outside (MailboxStore.emailAlreadyUsed).
+type elsewhere struct {
+	known  map[string][]string // main address → uids of the domains that have it
+	failed error
+}
+
+// gather reads the main addresses of all domains, and keeps those under the
+// names that rows use.
+func (c *checkup) gather(ctx context.Context) elsewhere {
+	e := elsewhere{known: map[string][]string{}}
+	domains, err := c.platform.admin.Domains(ctx)
+	if err != nil {
+		return elsewhere{failed: err}
+	}
+	domains = slices.DeleteFunc(domains, func(d *bmapi.Domain) bool { return d.Global || d.UID == bmapi.GlobalDomain })
+	ours, names := map[string]bool{}, map[string]bool{}
+	for _, d := range c.domains {
+		names[d.name] = true
+		if d.found != nil {
+			ours[d.found.UID] = true
+			for _, name := range append(append([]string{d.found.Name}, d.found.Aliases...), d.names...) {
+				names[name] = true
+			}
+		}
+	}
+	for _, d := range domains {
+		if len(ours) == 1 && ours[d.UID] {
+			continue // what it has is looked for by address
+		}
+		for entry, err := range c.platform.admin.Entries(ctx, d.UID, bmapi.DirQuery{WithSystem: true}) {
+			if err != nil {
+				return elsewhere{failed: err}
+			}
+			address := strings.ToLower(entry.Email)
+			if _, name, _ := strings.Cut(address, "@"); names[name] {
+				e.known[address] = append(e.known[address], d.UID)
+			}
+		}
+	}
+	return e
+}
+
+// nobodysElsewhere makes sure that no other domain has one of the addresses of
+// a mailbox that is to be made.
+func (a *accountCheck) nobodysElsewhere(ctx context.Context) (bool, error) {
+	a.elsewhereOnce.Do(func() { a.elsewhere = a.gather(ctx) })
+	if a.elsewhere.failed != nil {
+		return false, fmt.Errorf("addresses of other domains: %w", a.elsewhere.failed)
+	}
+	for _, address := range append([]string{a.address()}, a.Rows[a.row].Aliases...) {
+		address = a.Target.Address(address)
+		for _, uid := range a.elsewhere.known[address] {
+			if uid == a.domain.found.UID {
+				continue
+			}
+			a.find(checkElsewhere, Blocker, "an address is the main one of somebody in another domain of the installation, which BlueMind refuses",
+				"take it away there, or give the row another address", fmt.Sprintf("%s: domain %s", address, uid))
+			return false, nil
+		}
+	}
+	a.find(checkElsewhere, Ok, "none of the new addresses", "", "")
+	return true, nil
 }

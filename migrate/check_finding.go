@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -40,6 +41,7 @@ type Finding struct {
 	Text     string   `json:"text"`
 	Mend     string   `json:"mend,omitempty"`
 	Command  string   `json:"command,omitempty"`  // the mend, where it can be typed as it stands
+	Items    int64    `json:"items,omitempty"`    // messages, folders … that Text begins with
 	Count    int      `json:"count,omitempty"`    // accounts that it holds for
 	Accounts []string `json:"accounts,omitempty"` // the first 20 of them, in the order of accounts.csv; none where all is well
 	Notes    []string `json:"notes,omitempty"`    // what there is to say of each of Accounts; "" for nothing
@@ -54,6 +56,7 @@ type member struct {
 	address string
 	note    string
 	weight  int64 // of a group the highest is kept
+	items   int64 // of a group the sum stands before its text
 }
 
 type findingKey struct {
@@ -68,6 +71,7 @@ type group struct {
 	count   int
 	members []member // the first by row
 	weight  int64
+	items   int64
 }
 
 // findings gathers what goroutines find, grouped by rule and reason, so that
@@ -98,6 +102,7 @@ func (f *findings) account(r checkRule, s Severity, text, mend string, m member)
 	}
 	g.count++
 	g.weight = max(g.weight, m.weight)
+	g.items += m.items
 	if s == Ok {
 		return
 	}
@@ -108,12 +113,35 @@ func (f *findings) account(r checkRule, s Severity, text, mend string, m member)
 	}
 }
 
+// ranked says the same of accounts in an order of its own, all of them at once.
+func (f *findings) ranked(r checkRule, s Severity, text, mend, command string, members []member) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	g := &group{mend: mend, command: command, count: len(members)}
+	if s != Ok {
+		g.members = members[:min(len(members), shownAccounts)]
+	}
+	f.groups[findingKey{r, s, text}] = g
+}
+
 // said tells whether a rule has anything to say.
 func (f *findings) said(r checkRule) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for key := range f.groups {
 		if key.rule == r {
+			return true
+		}
+	}
+	return false
+}
+
+// blocks tells whether a rule has a blocker to tell.
+func (f *findings) blocks(r checkRule) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for key := range f.groups {
+		if key.rule == r && key.severity == Blocker {
 			return true
 		}
 	}
@@ -139,7 +167,10 @@ func (f *findings) list() []Finding {
 		g := f.groups[key]
 		r, _ := key.rule.table()
 		one := Finding{ID: r.ID, Rule: r.Number, Name: r.Name, Phase: r.Phase, How: r.How,
-			Severity: key.severity, Text: key.text, Mend: g.mend, Command: g.command, Count: g.count}
+			Severity: key.severity, Text: key.text, Mend: g.mend, Command: g.command, Items: g.items, Count: g.count}
+		if g.items > 0 {
+			one.Text = fmt.Sprintf("%d %s", g.items, key.text)
+		}
 		noted := false
 		for _, m := range g.members {
 			one.Accounts = append(one.Accounts, m.address)

@@ -50,7 +50,7 @@ func TestCheckLooksForDomains(t *testing.T) { // rule 5
 
 	w.rows[1].Address = "bob@example.net"
 	w.rows[1].Aliases = []string{"bob@other.org"}
-	fires(t, w.check(), "domain", migrate.Blocker, "other.org, which is no name", "bob@example.net")
+	fires(t, w.check(), "aliases", migrate.Blocker, "other.org, which is no name", "bob@example.net")
 }
 
 func TestCheckLooksForTheDomainsMailServer(t *testing.T) { // rule 5
@@ -92,13 +92,14 @@ func TestCheckLooksForMailboxes(t *testing.T) { // rule 6
 	}
 	w.rows[1].Aliases = []string{"team@" + domain}
 	res := w.check()
-	fires(t, res, "mailbox", migrate.Blocker, "belongs to a group", "bob@"+domain, "team@"+domain)
+	fires(t, res, "mailbox", migrate.Blocker, "belongs to a group", "team@"+domain)
+	fires(t, res, "aliases", migrate.Blocker, "belongs to a group", "bob@"+domain)
 	fires(t, res, "mailbox", migrate.Blocker, "belongs to a mailshare", "support@"+domain)
-	f := fires(t, res, "mailbox", migrate.Blocker, "login is taken", "x@"+domain)
+	f := fires(t, res, "login", migrate.Blocker, "login is taken", "x@"+domain)
 	if len(f.Notes) != 1 || !strings.Contains(f.Notes[0], "bob.x@"+domain) {
 		t.Errorf("notes %q", f.Notes)
 	}
-	fires(t, res, "mailbox", migrate.Warning, "go to one mailbox", "ada@"+domain, "countess@"+domain)
+	fires(t, res, "duplicates", migrate.Warning, "go to one mailbox", "ada@"+domain, "countess@"+domain)
 
 	w.rows = w.rows[1:2]
 	w.rows[0].Aliases = nil
@@ -144,8 +145,8 @@ func TestCheckWantsInternalRouting(t *testing.T) { // rule 8
 	if err := w.admin().CreateUser(t.Context(), domain, "u1", out); err != nil {
 		t.Fatal(err)
 	}
-	f := fires(t, w.check(), "routing", migrate.Blocker, "routing external", "bob@"+domain)
-	if f.Rule != 8 {
+	f := fires(t, w.check(), "routing", migrate.Warning, "still goes to mx.old.example", "bob@"+domain)
+	if f.Rule != 8 || !strings.Contains(f.Mend, "when the user moves") {
 		t.Errorf("%+v", f)
 	}
 	w.rows = w.rows[:1]

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -203,21 +202,4 @@ func plain(e *imap.Error) string {
 	short := *e
 	short.Session = ""
 	return short.Error()
-}
-
-// administrators is rule 4: no target address is an administrator's.
-func (c *checkup) administrators() {
-	for i, row := range c.Rows {
-		all := append([]string{row.Address, c.Target.Address(row.Address)}, row.Aliases...)
-		switch {
-		case slices.ContainsFunc(all, IsAdministrator):
-			c.found.account(checkNames, Blocker, "an administrator's address: mail must be copied as each user", "write the address of a user's mailbox in accounts.csv", c.member(i, ""))
-		case slices.Contains(all, c.Target.Admin):
-			c.found.account(checkNames, Warning, "the address is the one that provisions: its mail is copied by a key of its own, never by its secret",
-				"use admin0@global.virt as admin of the target", c.member(i, ""))
-		}
-	}
-	if !c.found.said(checkNames) {
-		c.found.add(checkNames, Ok, "none is an administrator's", "")
-	}
 }

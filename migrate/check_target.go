@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -14,6 +15,7 @@ import (
 
 	"bmsync/bmapi"
 	"bmsync/imap"
+	"bmsync/migrate/objects"
 	"bmsync/state"
 )
 
@@ -102,7 +104,7 @@ func (c *checkup) judgeVersion(v bmapi.Version) {
 	case !strings.ContainsAny(v.ReleaseName, "0123456789"):
 		c.found.add(checkVersion, Warning, fmt.Sprintf("BlueMind says no release, only software version %s", v.SoftwareVersion), "make sure that it is 4.5 or later")
 	case v.Major == 4 && v.Minor < 5:
-		c.found.add(checkVersion, Warning, name, "upgrade to 4.5 or later before migrating")
+		c.found.add(checkVersion, Blocker, name+": all versions before 4.5 must be upgraded, says BlueMind's guide", "upgrade to 4.5 or later before migrating")
 	default:
 		c.found.add(checkVersion, Ok, name, "")
 	}
@@ -140,14 +142,48 @@ func (c *checkup) enter(ctx context.Context) bool {
 		p.close(ctx)
 		return false
 	}
-	c.found.add(checkAdmin, Ok, t.Admin+" may log in", "")
-	if half, err := p.admin.NeedsUpgrade(ctx); err == nil && half {
-		c.found.add(checkVersion, Warning, "the upgrade of BlueMind isn't finished", "finish it in BlueMind's setup wizard before migrating")
+	if c.roles(); c.found.blocks(checkAdmin) {
+		p.close(ctx)
+		return false
 	}
-	if conf, err := p.admin.Configuration(ctx); err == nil { // another administrator than admin0 may not; each mailbox says it, too
+	c.maker = &objects.Maker{Admin: p.admin, Version: p.version, Dry: true, Update: c.Policy.Users.Update, Log: c.Logger}
+	c.settings(ctx)
+	return true
+}
+
+// adminRole lets somebody provision everything; admin0 has it.
+const adminRole = "systemManagement"
+
+// roles tells of an administrator who may not do all that a migration asks:
+// each domain, user, group and key.
+func (c *checkup) roles() {
+	who, t := c.platform.admin.Who(), c.Target
+	if !slices.Contains(who.Roles, adminRole) {
+		c.found.add(checkAdmin, Blocker, fmt.Sprintf("%s may log in, and has not the role %s (it has: %s)", t.Admin, adminRole, cmp.Or(few(who.Roles, 5), "none")),
+			"write admin: admin0@global.virt under target "+t.Name+" in bmsync.yaml")
+		return
+	}
+	c.found.add(checkAdmin, Ok, t.Admin+" may log in, and provision", "")
+}
+
+// settings asks for what the installation as a whole says.
+func (c *checkup) settings(ctx context.Context) {
+	switch half, err := c.platform.admin.NeedsUpgrade(ctx); {
+	case err != nil:
+		c.found.add(checkUpgrade, Skipped, "BlueMind doesn't tell: "+err.Error(), "")
+	case half:
+		c.found.add(checkUpgrade, Blocker, "the upgrade of BlueMind isn't finished", "finish it in BlueMind's setup wizard before migrating")
+	default:
+		c.found.add(checkUpgrade, Ok, "none is left half done", "")
+	}
+	conf, err := c.platform.admin.Configuration(ctx)
+	if err == nil { // each mailbox says it, too
 		c.limit = conf.MessageSizeLimit()
 	}
-	return true
+	if c.platform.version.Major == 4 {
+		c.processes(conf)
+	}
+	c.subscription(ctx)
 }
 
 // openState opens what earlier runs have noted of this target, if there is

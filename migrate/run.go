@@ -289,13 +289,17 @@ func (r *runner) accounts(ctx context.Context) (RunResult, error) {
 	return res, fatal
 }
 
+// summaryCopied ends the summary of a run, after a number: check looks there
+// whether the last rehearsal found anything left to copy.
+const summaryCopied = " messages copied"
+
 // summary is the result in a few words, for the record.
 func (r *RunResult) summary() string {
 	var words []string
 	for _, s := range slices.Sorted(maps.Keys(r.States)) {
 		words = append(words, fmt.Sprintf("%d %s", r.States[s], s))
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(append(words, fmt.Sprint(r.Copied)+summaryCopied), ", ")
 }
 
 func (r *RunResult) add(one AccountResult) {
