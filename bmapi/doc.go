@@ -22,14 +22,31 @@
 // # Repetition
 //
 // Connection faults, HTTP 429, 502, 503, 504 and the codes SQL_ERROR and TIMEOUT are
-// tried again a few times, where a repetition does no harm. If a try before the
-// last one ended without an answer, Fault.Repeated is set: an ALREADY_EXISTS may
-// then be our own doing, and the caller looks again. A call that must not be
-// repeated blindly ends with an error that is ErrOutcomeUnknown.
+// tried again a few times, where a repetition does no harm. A BlueMind that has
+// answered us and is away now (its core restarts) is waited for: Retry.Outage. If a
+// try before the last one ended without an answer, Fault.Repeated is set: an
+// ALREADY_EXISTS may then be our own doing, and the caller looks again (MaybeDone). A
+// call that must not be repeated blindly ends with an error that is
+// ErrOutcomeUnknown.
+//
+// Work that the server does in a task is awaited, at most 16 at a time. If the server
+// has forgotten the task, by a restart, the thing itself is looked at.
+//
+// # Sessions
+//
+// A session lives for 20 idle minutes. One with WithRenew, and each by Su, is made anew
+// when it is found dead, once for all calls that find it so. A login that is refused
+// is not tried again: ErrSessionLost.
+//
+// # Versions
+//
+// Versions are told apart by the release (see Version), and where that does not decide,
+// as 4.x got some changes late, a call that the server does not know is followed by
+// the other version's. What 3.5 can't do is a *VersionError.
 //
 // # Secrets
 //
-// Passwords and keys travel in bodies and headers only, never in a query. Error
-// texts and logs name a path without them, and server texts that repeat one are
-// blanked.
+// Passwords and keys travel in bodies and headers only, never in a query; in a path only
+// when a key is deleted. Error texts and logs name a path without them, and server
+// texts that repeat one are blanked.
 package bmapi
