@@ -15,6 +15,7 @@ type memory struct {
 	servers lazy[[]bmapi.Server]
 	strays  lazy[map[string]stray]
 	locks   keyed
+	rows    sync.Map // uid → address of the row that led to it
 	told    sync.Map // uids of external users that an outcome tells of
 	gone    sync.Map // what a dry run would have withdrawn
 }
@@ -24,6 +25,15 @@ func (m *Maker) log() *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return m.Log
+}
+
+// sameAs says that an earlier row led to the same mailbox, under another address.
+func (m *Maker) sameAs(uid, address string) *refusal {
+	first, known := m.memory.rows.LoadOrStore(uid, address)
+	if !known || first == address {
+		return nil
+	}
+	return because("take one of the two rows out", "%s and %s are the same mailbox in BlueMind", first, address)
 }
 
 func (m *Maker) begin(ctx context.Context, made Made) error {

@@ -25,6 +25,9 @@ func (m *Maker) Share(ctx context.Context, d *bmapi.Domain, want Share) (*Entry,
 	case err != nil || bad != nil:
 		return m.turnedDown(o, bad, err)
 	case s != nil:
+		if bad := m.sameAs(s.UID, w.Address); bad != nil {
+			return nil, o.conflict(bad), nil
+		}
 		return m.settleShare(ctx, r, w, o, s, box)
 	case !w.Create:
 		return nil, o.conflict(because("create it in BlueMind, or set policy.shares.create: true in bmsync.yaml", "BlueMind has no shared mailbox %s", w.Address)), nil
@@ -105,6 +108,7 @@ func (m *Maker) createShare(ctx context.Context, r *realm, w Share, o Outcome) (
 		}
 	}
 	o.Action = Created
+	m.memory.rows.Store(o.UID, w.Address)
 	if m.Dry {
 		e := &Entry{Domain: r.is(), Kind: KindShare, UID: o.UID, Name: w.Name, Address: w.Address}
 		if bad := r.would.take(e, w.Name, emails); bad != nil {

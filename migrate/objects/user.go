@@ -28,6 +28,9 @@ func (m *Maker) User(ctx context.Context, d *bmapi.Domain, want User) (*Entry, O
 	case err != nil || bad != nil:
 		return m.turnedDown(o, bad, err)
 	case u != nil:
+		if bad := m.sameAs(u.UID, w.Address); bad != nil {
+			return nil, o.conflict(bad), nil
+		}
 		return m.settleUser(ctx, r, w, o, u, box)
 	}
 	if d := r.is(); d != nil && IsDirectoryDomain(d) && !w.Hidden {

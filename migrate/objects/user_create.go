@@ -21,6 +21,7 @@ func (m *Maker) createUser(ctx context.Context, r *realm, w User, o Outcome) (*E
 		return m.turnedDown(o, bad, err)
 	}
 	o.Action = Created
+	m.memory.rows.Store(o.UID, w.Address)
 	if m.Dry {
 		e := &Entry{Domain: r.is(), Kind: KindUser, UID: o.UID, Name: w.Login, Address: w.Address}
 		if bad := r.would.take(e, w.Login, emails); bad != nil {
