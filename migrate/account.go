@@ -84,7 +84,7 @@ func (w *accountWork) open(ctx context.Context) error {
 	a, store := w.plan, w.run.store
 	ask := state.Account{Source: a.Source, SourceLogin: a.SourceLogin, SourceFolder: a.SourceFolder,
 		Address: w.run.opts.Target.Address(a.Address), Kind: a.Kind, Wave: a.Wave}
-	row, err := store.EnsureAccount(ctx, ask)
+	row, err := w.run.ensureAccount(ctx, ask)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (w *accountWork) open(ctx context.Context) error {
 			return err
 		}
 		w.run.unclaim(row)
-		if row, err = store.EnsureAccount(ctx, ask); err != nil {
+		if row, err = w.run.ensureAccount(ctx, ask); err != nil {
 			return err
 		}
 	}
@@ -200,7 +200,7 @@ func (w *accountWork) provision(ctx context.Context) error {
 	if e.Created && w.row.EntryUID != "" {
 		return &imap.WentBackError{Side: "target", Mailbox: "INBOX", What: "the mailbox was missing, though an earlier run had filled it"}
 	}
-	if err := w.run.claim(e, w.row); err != nil {
+	if err := w.run.claim(ctx, e, w.row); err != nil {
 		return err
 	}
 	if !e.Share && w.row.EntryUID == "" && e.UID == bmapi.UserUID(e.Domain.UID, e.Address) {

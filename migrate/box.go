@@ -65,14 +65,12 @@ func (b box) planned(core string) (target string, ok bool) {
 // asked takes a folder's name as people give it: as in the plan or as they see
 // it over IMAP.
 func (b box) asked(name string) string {
-	if b.share() {
-		for _, own := range []string{b.home.share, b.name} {
-			if i := strings.Index("/"+name+"/", "/"+own+"/"); i > 0 {
-				name = name[i:] // below whatever root a server has
-				break
-			}
-		}
-		if target, ok := b.planned(name); ok {
+	if !b.share() || name == b.home.share || strings.HasPrefix(name, b.home.share+"/") {
+		return name
+	}
+	// As core has it, or below whatever root the server has over IMAP.
+	if i := strings.Index("/"+name+"/", "/"+b.name+"/"); i >= 0 {
+		if target, ok := b.planned(name[i:]); ok {
 			return target
 		}
 	}

@@ -143,7 +143,7 @@ func noSelect(attrs []string) bool {
 func (m *mapper) assignRoles() {
 	have := map[Role]bool{}
 	give := func(n *folderNode, r Role, how string) {
-		if r != RoleNone && n.role == RoleNone && !n.noSelect() && !m.foreign(n) && (!have[r] || !unique(r)) {
+		if r != RoleNone && n.role == RoleNone && !n.noSelect() && !m.tree.foreign(n.in) && (!have[r] || !unique(r)) {
 			n.role, n.how = r, how
 			have[r] = true
 		}
@@ -168,22 +168,6 @@ func (m *mapper) assignRoles() {
 
 // unique says whether a role has one folder only. Views may be many.
 func unique(r Role) bool { return r != RoleAll && r != RoleFlagged && r != RoleImportant }
-
-func (m *mapper) foreign(n *folderNode) bool {
-	if m.tree.Subtree != nil {
-		return false // it was asked for
-	}
-	for _, prefix := range m.tree.Spaces.Foreign {
-		root := prefix
-		if n.in.Delim != 0 {
-			root = strings.TrimSuffix(prefix, string(n.in.Delim))
-		}
-		if root != "" && (strings.HasPrefix(n.in.Name, prefix) || n.in.Name == root) {
-			return true
-		}
-	}
-	return false
-}
 
 // byPolicy finds a folder in the policy's map, by its name at the source or
 // with "/" between levels. What it gives is below home.
@@ -337,7 +321,7 @@ func (m *mapper) isTaken(path string) bool {
 func (m *mapper) rule(n *folderNode) string {
 	p := m.policy.Folders
 	switch {
-	case m.foreign(n):
+	case m.tree.foreign(n.in):
 		return RuleNamespace
 	case n.noSelect():
 		return RuleNoSelect

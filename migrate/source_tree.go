@@ -92,6 +92,21 @@ func (f *SourceFolder) above(name string) bool {
 	return strings.HasPrefix(name, prefix)
 }
 
+// foreign says whether a folder belongs to somebody else, or to everybody. One
+// that was asked for doesn't.
+func (t SourceTree) foreign(f SourceFolder) bool {
+	if t.Subtree != nil {
+		return false
+	}
+	return slices.ContainsFunc(t.Spaces.Foreign, func(prefix string) bool {
+		root := prefix
+		if f.Delim != 0 {
+			root = strings.TrimSuffix(prefix, string(f.Delim))
+		}
+		return root != "" && (strings.HasPrefix(f.Name, prefix) || f.Name == root)
+	})
+}
+
 // delimiter is what parts levels below a folder that wasn't listed.
 func (t SourceTree) delimiter(folder string) rune {
 	for _, f := range t.Folders {

@@ -18,14 +18,20 @@ import (
 // user ada.
 func testPlatform(t *testing.T) (*platform, *bmsim.Sim) {
 	t.Helper()
-	sim, err := bmsim.Start(t.Context(), bmsim.Config{AdminPassword: "his secret", Domains: []bmsim.Domain{{Name: "example.org", Users: []bmsim.User{{Login: "ada"}}}}})
+	return platformOf(t, bmsim.Domain{Name: "example.org", Users: []bmsim.User{{Login: "ada"}}})
+}
+
+func platformOf(t *testing.T, d bmsim.Domain) (*platform, *bmsim.Sim) {
+	t.Helper()
+	// Not with the test's context, which ends before the administrator logs out.
+	sim, err := bmsim.Start(context.Background(), bmsim.Config{AdminPassword: "his secret", Domains: []bmsim.Domain{d}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { sim.Close() })
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(sim.CAPEM())
-	p, err := openPlatform(t.Context(), Target{Name: "test", URL: sim.URL(), TLS: &tls.Config{RootCAs: roots}, Admin: "admin0@global.virt",
+	p, err := openPlatform(t.Context(), Target{Name: "test", URL: sim.URL(), TLS: &tls.Config{RootCAs: roots}, IMAP: imap.Server{Addr: sim.IMAPSAddr(), TLS: &tls.Config{RootCAs: roots}}, Admin: "admin0@global.virt",
 		AdminSecret: func(context.Context) (string, error) { return "his secret", nil }}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -243,7 +243,7 @@ func (v *prover) source(ctx context.Context, folders []state.Folder) error {
 		}
 	}
 	for _, m := range list {
-		if !known[m.Name] && !noSelect(m.Attrs) {
+		if !known[m.Name] && !noSelect(m.Attrs) && !tree.foreign(m) {
 			v.proof.find("folder %q is new at the source: run again", m.Name)
 		}
 	}

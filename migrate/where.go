@@ -222,10 +222,9 @@ func ownFolders(ctx context.Context, src *imap.Source, folder string) ([]string,
 	}
 	var own []string
 	for _, f := range t.Folders {
-		if noSelect(f.Attrs) || t.Subtree == nil && slices.ContainsFunc(t.Spaces.Foreign, func(p string) bool { return strings.HasPrefix(f.Name, p) }) {
-			continue
+		if !noSelect(f.Attrs) && !t.foreign(f) {
+			own = append(own, f.Name)
 		}
-		own = append(own, f.Name)
 	}
 	return own, nil
 }

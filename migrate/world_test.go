@@ -37,6 +37,7 @@ type world struct {
 	policy migrate.Policy
 	domain string
 
+	renamed   bool // the share compta is called comptabilite in BlueMind
 	unrefused bool // same leaves out what the ledger says was refused
 }
 
@@ -44,9 +45,15 @@ type world struct {
 // on.
 func newWorld(t *testing.T, conf bmsim.Config, users ...string) *world {
 	t.Helper()
+	return newWorldFrom(t, imaptest.Options{}, conf, users...)
+}
+
+// newWorldFrom is newWorld with a source of another kind.
+func newWorldFrom(t *testing.T, source imaptest.Options, conf bmsim.Config, users ...string) *world {
+	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), policy: migrate.DefaultPolicy(), domain: domain}
 	var err error
-	if w.source, err = imaptest.NewServer(imaptest.Options{}); err != nil {
+	if w.source, err = imaptest.NewServer(source); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.source.Close() })
