@@ -78,6 +78,10 @@ func TestCalls(t *testing.T) {
 			ms, err := s.Mailshares(ctx, "d")
 			return fmt.Sprint(len(ms), ms[0].UID, ms[0].Name), err
 		}, "GET /mailshares/d/_complete", boxes, `"1m1support"`},
+		"entries by uid": {func(ctx context.Context, s *Session) (any, error) {
+			es, err := s.EntriesOf(ctx, "d", []string{"u1"})
+			return fmt.Sprint(len(es), es[0].EntryUID, es[0].ExternalID, es[0].Kind), err
+		}, `POST /directory/d/_mget ["u1"]`, `[null,{"uid":"u1","externalId":"x","value":{"kind":"USER"}}]`, `"1u1xUSER"`},
 		"roles on an entry": {func(ctx context.Context, s *Session) (any, error) { return s.EntryRoles(ctx, "d", "u1") },
 			"GET /directory/d/entry-uid/u1/rolesfor_", `["sudo"]`, `["sudo"]`},
 		"subscribers": {func(ctx context.Context, s *Session) (any, error) { return s.Subscribers(ctx, "d", "m1") },

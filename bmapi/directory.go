@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,7 @@ const (
 // DirEntry is an entry of a domain's directory, of any kind.
 type DirEntry struct {
 	EntryUID     string `json:"entryUid"`
-	ExternalID   string `json:"-"` // what a directory (LDAP, AD) knows it by; told by Search and Entries alone
+	ExternalID   string `json:"-"` // what a directory (LDAP, AD) knows it by; told by Search, Entries and EntriesOf alone
 	Kind         string `json:"kind"`
 	DisplayName  string `json:"displayName"`
 	Email        string `json:"email"`
@@ -106,6 +107,21 @@ func dirEntryOf(it item[DirEntry]) DirEntry {
 	e := it.Value
 	e.EntryUID, e.ExternalID = cmp.Or(e.EntryUID, it.UID), it.ExternalID
 	return e
+}
+
+// EntriesOf reads entries by uid, in any order; those that are gone are left out.
+//
+// POST /directory/{domainUid}/_mget
+func (s *Session) EntriesOf(ctx context.Context, domainUID string, uids []string) ([]DirEntry, error) {
+	entries := make([]DirEntry, 0, len(uids))
+	for part := range slices.Chunk(uids, MaxItems) {
+		some, err := list(ctx, s, "POST", at("/directory", domainUID, "_mget"), part, dirEntryOf)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, some...)
+	}
+	return entries, nil
 }
 
 // EntryRoles lists what the session's owner may do to an entry.

@@ -126,6 +126,9 @@ func TestSimUsersApart(t *testing.T) {
 		if err := admin.CreateUserWithExtID(ctx, "d.org", uid, "ext", &bmapi.User{Login: "eve", FamilyNames: "E"}); err != nil {
 			t.Fatal(err)
 		}
+		if e := must[[]bmapi.DirEntry](t)(admin.EntriesOf(ctx, "d.org", []string{uid, "gone"})); len(e) != 1 || e[0].ExternalID != "ext" || e[0].Kind != bmapi.KindUser {
+			t.Errorf("entries %+v", e)
+		}
 		i := 0
 		for e, err := range admin.Entries(ctx, "d.org", bmapi.DirQuery{Kinds: []string{bmapi.KindUser}, NameOrEmail: "eve"}) {
 			if i++; err != nil || e.EntryUID != uid || e.ExternalID != "ext" {
