@@ -25,6 +25,7 @@ func DryRun(ctx context.Context, o RunOptions) (res RunResult, err error) {
 	o = o.withDefaults()
 	started := o.Now()
 	r := &runner{opts: o, log: o.Logger, recopy: map[string]bool{}}
+	r.hosts = hosts{limit: o.Limits.Retries, now: o.Now, down: r.hostDown, state: map[string]*hostState{}}
 	if err := o.askedFor(); err != nil {
 		return res, err
 	}
@@ -38,16 +39,13 @@ func DryRun(ctx context.Context, o RunOptions) (res RunResult, err error) {
 	if err := r.platform.certified(ctx); err != nil {
 		return res, err
 	}
-	r.provision = &provisioner{p: r.platform, plan: o.Plan, sleep: r.pause}
 	store, err := state.OpenReadOnly(ctx, StatePath(o.StateDir, o.Target.Name))
 	switch {
 	case err == nil:
 		defer store.Close()
 		r.store = store
-		if id, err := store.Identity(ctx); err != nil {
+		if err := r.sameState(ctx); err != nil {
 			return res, err
-		} else if id.Installation != r.platform.id {
-			return res, blocked("give the target another name in bmsync.yaml, or correct its url", "the state of target %s belongs to another BlueMind", o.Target.Name)
 		}
 	case !errors.Is(err, fs.ErrNotExist):
 		return res, err
@@ -55,8 +53,40 @@ func DryRun(ctx context.Context, o RunOptions) (res RunResult, err error) {
 		return res, fmt.Errorf("nothing was run on target %s yet: %w", o.Target.Name, err)
 	}
 	r.seatsOf()
-	res, err = r.dryAccounts(ctx)
+	res, err = r.dryAll(ctx)
 	res.Target, res.DryRun, res.Elapsed = o.Target.Name, true, o.Now().Sub(started)
+	return res, err
+}
+
+// sameState refuses a state, open for reading, of another BlueMind.
+func (r *runner) sameState(ctx context.Context) error {
+	id, err := r.store.Identity(ctx)
+	if err == nil && id.Installation != r.platform.id {
+		err = blocked("give the target another name in bmsync.yaml, or correct its url", "the state of target %s belongs to another BlueMind", r.opts.Target.Name)
+	}
+	return err
+}
+
+// dryAll goes through what a run would do: objects, mail, rights.
+func (r *runner) dryAll(ctx context.Context) (res RunResult, err error) {
+	res.States = map[string]int{}
+	if err := r.whoIsDone(ctx); err != nil {
+		return res, err
+	}
+	r.provision = r.newProvisioner(true)
+	if err := r.makeObjects(ctx); err != nil {
+		return res, err
+	}
+	if r.opts.Objects {
+		res.Accounts, err = r.countAsked()
+	} else {
+		res, err = r.dryAccounts(ctx)
+	}
+	if err == nil && r.opts.Final {
+		err = r.surveyFinal(ctx)
+	}
+	res.ObjectsOnly, res.Final, res.Objects = r.opts.Objects, r.opts.Final, r.provision.log.result()
+	res.Interrupted = r.stopped() || ctx.Err() != nil
 	return res, err
 }
 
@@ -130,7 +160,7 @@ func (r *runner) dryAccount(ctx context.Context, a *PlanAccount, one *AccountRes
 	if w.tooLarge > 0 {
 		steps = append(steps, fmt.Sprintf("refuse %d that are larger than %s", w.tooLarge, AboutSize(e.Limit)))
 	}
-	one.Copied, one.Bytes, one.Created = w.messages, w.bytes, strings.Contains(e.Would, "create user")
+	one.Copied, one.Bytes, one.Created = w.messages, w.bytes, e.Created
 	one.Would = strings.Join(steps, ", ")
 	return nil
 }

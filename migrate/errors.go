@@ -158,6 +158,10 @@ func brokenOff(e *imap.Error) bool {
 var authCodes = map[string]bool{"AUTHENTICATIONFAILED": true, "AUTHORIZATIONFAILED": true, "EXPIRED": true, "PRIVACYREQUIRED": true, "CONTACTADMIN": true}
 
 func judgeSession(err error, v *verdict) bool {
+	if _, ok := errors.AsType[*PasswordError](err); ok {
+		v.scope, v.mend = accountHalt, "give the first password as accounts.csv refers to it, or leave new_password… empty"
+		return true
+	}
 	var secret *SecretError
 	if errors.As(err, &secret) {
 		v.scope, v.mend = accountHalt, "give the source's secret as bmsync.yaml or accounts.csv names it"

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 
@@ -13,12 +14,14 @@ import (
 type ObjectsResult struct {
 	Counts    []ObjectCount     `json:"counts,omitempty"`
 	Conflicts int               `json:"conflicts"`
-	Failed    []ObjectFailure   `json:"failed,omitempty"`  // could not be asked, or was refused
-	Notable   []objects.Outcome `json:"notable,omitempty"` // all but those as wanted; conflicts first
-	Omitted   int               `json:"omitted,omitempty"` // of the notable, such as were created or changed: Events told them
-	Fixes     []objects.Fix     `json:"fixes,omitempty"`   // for the administrator of LDAP or AD
-	Mailed    int               `json:"mailed,omitempty"`  // grantees to whom BlueMind sends a mail about new rights
-	NotSet    []RightNotSet     `json:"not_set,omitempty"` // rights that the final run left
+	Differ    int               `json:"differ,omitempty"`     // of them, those that keep no mail out
+	NewDiffer bool              `json:"new_differ,omitempty"` // some of these no run has told of before
+	Failed    []ObjectFailure   `json:"failed,omitempty"`     // could not be asked, or not made for want of another
+	Notable   []objects.Outcome `json:"notable,omitempty"`    // all but those as wanted; conflicts first
+	Omitted   int               `json:"omitted,omitempty"`    // of the notable, such as were created or changed: Events told them
+	Fixes     []objects.Fix     `json:"fixes,omitempty"`      // for the administrator of LDAP or AD
+	Mailed    int               `json:"mailed,omitempty"`     // grantees to whom BlueMind sends a mail about new rights
+	NotSet    []RightNotSet     `json:"not_set,omitempty"`    // rights that the final run left
 }
 
 // ObjectCount counts objects of one kind by what became of them.
@@ -35,6 +38,7 @@ type ObjectFailure struct {
 	Name   string       `json:"name"`
 	Reason string       `json:"reason"`
 	Mend   string       `json:"mend,omitempty"`
+	Halt   bool         `json:"halt,omitempty"` // a person must decide; else running again may do
 }
 
 // RightNotSet is a right of the plan that the final run left, and why.
@@ -46,6 +50,34 @@ type RightNotSet struct {
 	Reason  string   `json:"reason"`
 	Mend    string   `json:"mend,omitempty"`
 }
+
+// halts says whether a person must decide about an object.
+func (r *ObjectsResult) halts() bool {
+	return r.Conflicts > r.Differ || r.NewDiffer || slices.ContainsFunc(r.Failed, func(f ObjectFailure) bool { return f.Halt })
+}
+
+// differs counts a conflict that was told as one that keeps no mail out.
+func (l *objectLog) differs(news bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.res.Differ++
+	l.res.NewDiffer = l.res.NewDiffer || news
+}
+
+func (l *objectLog) mailed(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.res.Mailed = n
+}
+
+func (l *objectLog) notSet(r RightNotSet) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.res.NotSet = append(l.res.NotSet, r)
+}
+
+// unsettled says whether running again may bring it further.
+func (r *ObjectsResult) unsettled() bool { return len(r.Failed)+len(r.NotSet) > 0 }
 
 // Count is how many objects of a kind came to an action; of all kinds for "".
 func (r *ObjectsResult) Count(kind objects.Kind, action objects.Action) (n int) {
@@ -70,6 +102,7 @@ type objectLog struct {
 	mu     sync.Mutex
 	counts map[ObjectCount]int // Count is 0 in keys
 	made   int
+	failed map[[2]string]ObjectFailure // by kind and name
 	res    ObjectsResult
 }
 
@@ -98,7 +131,17 @@ func (l *objectLog) add(o objects.Outcome) {
 func (l *objectLog) fail(f ObjectFailure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.res.Failed = append(l.res.Failed, f)
+	if l.failed == nil {
+		l.failed = map[[2]string]ObjectFailure{}
+	}
+	l.failed[[2]string{string(f.Kind), f.Name}] = f
+}
+
+// mended takes a failure back: another try did it.
+func (l *objectLog) mended(kind objects.Kind, name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.failed, [2]string{string(kind), name})
 }
 
 // result is all that was gathered, in an order that doesn't depend on which
@@ -118,9 +161,13 @@ func (l *objectLog) result() ObjectsResult {
 	slices.SortStableFunc(res.Notable, func(a, b objects.Outcome) int {
 		return cmp.Or(calm(a.Action)-calm(b.Action), kindOrder(a.Kind)-kindOrder(b.Kind), cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Name, b.Name))
 	})
-	res.Failed = slices.Clone(res.Failed)
-	slices.SortStableFunc(res.Failed, func(a, b ObjectFailure) int {
+	res.Failed = slices.Collect(maps.Values(l.failed))
+	slices.SortFunc(res.Failed, func(a, b ObjectFailure) int {
 		return cmp.Or(kindOrder(a.Kind)-kindOrder(b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	res.NotSet = slices.Clone(res.NotSet)
+	slices.SortStableFunc(res.NotSet, func(a, b RightNotSet) int {
+		return cmp.Or(cmp.Compare(a.Mailbox, b.Mailbox), cmp.Compare(a.Grantee, b.Grantee), cmp.Compare(a.From, b.From))
 	})
 	res.Fixes = slices.Clone(res.Fixes)
 	slices.SortFunc(res.Fixes, func(a, b objects.Fix) int {

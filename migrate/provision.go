@@ -1,16 +1,17 @@
 package migrate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"bmsync/bmapi"
+	"bmsync/imap"
+	"bmsync/migrate/objects"
+	"bmsync/state"
 )
 
 // entry is what the API has shown of an account's place on the target.
@@ -30,121 +31,283 @@ type entry struct {
 	Label  string // of a share: what address books show
 }
 
-// provisioner makes sure of objects before mail: domain, entry, mailbox,
-// routing, default folders. It looks, compares, and creates only what lacks.
-// It is safe for concurrent use; a domain is made by one account only.
+// provisioner makes sure of objects before mail, each once a run: the bulk
+// pass asks for all of them, each account for its own. It is safe for
+// concurrent use.
 type provisioner struct {
-	p       *platform
-	plan    *Plan
+	p     *platform
+	want  wanted
+	maker *objects.Maker
+	store *state.Store    // nil: a dry run that knows of no earlier one
+	anew  map[string]bool // accounts that are given up and begun anew, by address in the plan
+	final bool            // shares that were handed over are left alone until their mail has to move
+	sleep func(context.Context, time.Duration) error
+	tell  func(context.Context, objects.Outcome) (news bool, err error) // an error is the state's
+
+	log     objectLog
 	domains sync.Map // name → *domainOnce
-	sleep   func(context.Context, time.Duration) error
+	made    sync.Map // account's key → made
+	writers sync.Map // address → *writerOnce
+	barred  sync.Map // key of a group that stands against the plan → true
+	let     sync.Map // uid of a share → true: its writer was told of
+	layout  *layout
+}
+
+// newProvisioner serves a run, or a dry one.
+func (r *runner) newProvisioner(dry bool) *provisioner {
+	o := r.opts
+	v := &provisioner{p: r.platform, store: r.store, anew: r.recopy, final: o.Final, sleep: r.pause, tell: r.tellObject,
+		want: wanted{target: o.Target, plan: o.Plan, password: o.NewPassword}}
+	v.maker = &objects.Maker{Admin: r.platform.admin, Version: r.platform.version, Dry: dry, Update: o.Plan.Header.Policy.Users.Update,
+		Log: r.log}
+	if !dry {
+		v.maker.Journal = journal{r.store, r.id}
+	}
+	return v
+}
+
+// made is what became of an account's object in this run.
+type made struct {
+	created bool
+	would   string // dry run
+	halt    error  // a person must decide
 }
 
 type domainOnce struct {
-	once   sync.Once
+	mu     sync.Mutex
+	asked  bool
 	domain *bmapi.Domain
 	err    error
 }
 
 // domain finds the domain of an address, or makes it where the plan says so. A
-// domain that the plan knows by several names is one.
-func (v *provisioner) domain(ctx context.Context, name string, dry bool) (*bmapi.Domain, error) {
-	name = v.planned(name).Name
-	slot, _ := v.domains.LoadOrStore(name, &domainOnce{})
-	d := slot.(*domainOnce)
-	d.once.Do(func() { d.domain, d.err = v.findDomain(ctx, name, dry) })
-	if d.err != nil && judge(d.err).scope != accountHalt {
-		v.domains.CompareAndDelete(name, slot) // to be asked again
+// domain that the plan knows by several names is one. A dry run gives nil for
+// one that it would make.
+func (v *provisioner) domain(ctx context.Context, name string) (*bmapi.Domain, error) {
+	want := v.want.planned(name)
+	slot, _ := v.domains.LoadOrStore(want.Name, &domainOnce{})
+	once := slot.(*domainOnce)
+	once.mu.Lock()
+	defer once.mu.Unlock()
+	if once.asked {
+		return once.domain, once.err
 	}
-	return d.domain, d.err
+	d, err := v.makeDomain(ctx, v.want.domain(want))
+	if once.asked = err == nil || judge(err).scope == accountHalt; once.asked {
+		once.domain, once.err = d, err
+	}
+	return d, err
 }
 
-func (v *provisioner) findDomain(ctx context.Context, name string, dry bool) (*bmapi.Domain, error) {
-	want := v.planned(name)
-	target := v.p.target.domain(name)
-	found, err := v.p.admin.LookupDomain(ctx, target)
-	if err == nil {
-		err = refuseAdministrators("@" + found.UID)
+func (v *provisioner) makeDomain(ctx context.Context, want objects.Domain) (*bmapi.Domain, error) {
+	if err := refuseAdministrators("@" + want.Name); err != nil {
+		return nil, err
 	}
-	switch {
-	case err == nil && want.Create && !dry:
-		return found, v.p.admin.AssignServers(ctx, found.UID, "") // mends an interrupted creation
-	case err == nil:
-		return found, nil
-	case !errors.Is(err, bmapi.ErrNotFound):
-		return nil, fmt.Errorf("look for domain %s: %w", target, err)
-	case !want.Create:
-		return nil, blocked(fmt.Sprintf("create the domain in BlueMind, or allow it in bmsync.yaml: domains: [{name: %s, create: true}]", name),
-			"domain %s is unknown to target %s", target, v.p.target.Name)
-	case dry:
-		return nil, nil
+	d, outcome, err := v.maker.Domain(ctx, want)
+	if err != nil {
+		return nil, fmt.Errorf("domain %s: %w", want.Name, err)
 	}
-	made := bmapi.NewDomain{UID: target, DefaultAlias: target, Description: "made by bmsync"}
-	for _, alias := range want.Aliases {
-		made.Aliases = append(made.Aliases, v.p.target.domain(alias))
-	}
-	if want.DefaultAlias != "" {
-		made.DefaultAlias = v.p.target.domain(want.DefaultAlias)
-	}
-	return v.p.admin.CreateDomain(ctx, made)
-}
-
-// planned finds what the plan says of a domain, by its name or an alias.
-func (v *provisioner) planned(name string) PlanDomain {
-	for _, d := range v.plan.Domains {
-		if d.Name == name || slices.Contains(d.Aliases, name) {
-			return d
+	if d != nil {
+		if err := refuseAdministrators("@" + d.UID); err != nil {
+			return nil, err
 		}
 	}
-	return PlanDomain{Name: name}
+	if err := v.outcome(ctx, outcome); err != nil {
+		return nil, err
+	}
+	if outcome.Action == objects.Conflict && d == nil {
+		return nil, &conflictError{outcome}
+	}
+	return d, nil
 }
 
-// ensure looks for an account's mailbox, and makes it where the policy says
-// so. With dry it only says what it would do, and writes nothing.
-func (v *provisioner) ensure(ctx context.Context, a *PlanAccount, dry bool) (*entry, error) {
-	address := v.p.target.Address(a.Address)
-	local, _, _ := strings.Cut(address, "@")
-	_, planDomain, _ := strings.Cut(a.Address, "@")
-	if err := refuseAdministrators(a.Address, address); err != nil {
-		return nil, err
+// outcome counts and tells what became of objects.
+func (v *provisioner) outcome(ctx context.Context, outcomes ...objects.Outcome) error {
+	for _, o := range outcomes {
+		v.log.add(o)
+		if _, err := v.tell(ctx, o); err != nil {
+			return err
+		}
 	}
-	d, err := v.domain(ctx, planDomain, dry)
+	return nil
+}
+
+// outcomeOf counts and tells what became of an account's entry. Where there
+// is one, what stands against the plan keeps no mail out: it counts until it
+// was told, and not at all if the policy leaves entries as they are.
+func (v *provisioner) outcomeOf(ctx context.Context, e *objects.Entry, o objects.Outcome) error {
+	v.log.add(o)
+	news, err := v.tell(ctx, o)
+	if e != nil && o.Action == objects.Conflict {
+		v.log.differs(news && v.maker.Update)
+	}
+	return err
+}
+
+// conflictError blocks what can't do without an object. Its outcome has been
+// told.
+type conflictError struct {
+	outcome objects.Outcome
+}
+
+func (e *conflictError) Error() string { return e.outcome.Reason }
+
+// Unwrap is what the account is blocked by.
+func (e *conflictError) Unwrap() error {
+	return &BlockedError{Reason: e.outcome.Reason, Mend: e.outcome.Mend}
+}
+
+// account makes sure of an account's entry, once a run.
+func (v *provisioner) account(ctx context.Context, a *PlanAccount) (made, error) {
+	if m, ok := v.made.Load(a.Key()); ok {
+		return m.(made), m.(made).halt
+	}
+	m, err := v.makeAccount(ctx, a)
+	if err != nil && judge(err).scope != accountHalt {
+		return m, err // to be asked again
+	}
+	m.halt = err
+	v.made.Store(a.Key(), m)
+	return m, err
+}
+
+func (v *provisioner) makeAccount(ctx context.Context, a *PlanAccount) (made, error) {
+	address := v.want.target.Address(a.Address)
+	if err := refuseAdministrators(a.Address, address, a.Login); err != nil {
+		return made{}, err
+	}
+	_, name, _ := strings.Cut(a.Address, "@")
+	d, err := v.domain(ctx, name)
 	if err != nil {
-		return nil, err
+		return made{}, err
 	}
-	e := &entry{Domain: d, Address: address, Login: local, Version: v.p.version.Major}
+	if err := v.administrator(ctx, d, address); err != nil {
+		return made{}, err
+	}
+	row, err := v.row(ctx, a)
+	if err != nil {
+		return made{}, err
+	}
+	if a.Kind == KindShare {
+		return v.makeShare(ctx, d, a, row)
+	}
+	return v.makeUser(ctx, d, v.want.user(d, a), row)
+}
+
+// administrator refuses an address behind which BlueMind has one of its own
+// administrators, before he is compared with what a row says.
+func (v *provisioner) administrator(ctx context.Context, d *bmapi.Domain, address string) error {
 	if d == nil {
-		e.Would = "create domain " + v.p.target.domain(planDomain) + ", create user " + address
-		return e, nil
+		return nil
 	}
 	box, err := v.p.admin.MailboxByEmail(ctx, d.UID, address)
 	if errors.Is(err, bmapi.ErrNotFound) {
-		if err := v.free(ctx, d, address, local); err != nil {
-			return nil, err
-		}
-		if !v.plan.Header.Policy.Users.Create {
-			return nil, blocked("create the user in BlueMind, or set policy.users.create: true", "%s has no mailbox in BlueMind", address)
-		}
-		if dry {
-			e.Would = "create user " + address
-			return e, nil
-		}
-		e.Created = true
-		if err := v.create(ctx, d, a, address, local); err != nil {
-			return nil, fmt.Errorf("create user %s: %w", address, err)
-		}
-		box, err = v.p.admin.MailboxByEmail(ctx, d.UID, address)
+		return nil
 	}
+	if err != nil {
+		return fmt.Errorf("look for the mailbox of %s: %w", address, err)
+	}
+	return refuseAdministrators(box.Name, box.Name+"@"+d.UID)
+}
+
+// row is what earlier runs know of an account; a zero one is nothing.
+func (v *provisioner) row(ctx context.Context, a *PlanAccount) (state.Account, error) {
+	if v.store == nil || v.anew[a.Address] {
+		return state.Account{}, nil
+	}
+	row, err := v.store.FindAccount(ctx, v.want.account(a))
+	if errors.Is(err, state.ErrNotFound) {
+		err = nil
+	}
+	return row, err
+}
+
+// makeUser makes sure of a user. One whose mailbox an earlier run filled isn't
+// made again: his mail went with him.
+func (v *provisioner) makeUser(ctx context.Context, d *bmapi.Domain, want objects.User, row state.Account) (made, error) {
+	filled := row.EntryUID != ""
+	want.Create = want.Create && !filled
+	e, outcome, err := v.maker.User(ctx, d, want)
+	if err != nil {
+		return made{}, fmt.Errorf("user %s: %w", want.Address, err)
+	}
+	if err := v.outcomeOf(ctx, e, outcome); err != nil {
+		return made{}, err
+	}
+	if outcome.Action == objects.Conflict && e == nil {
+		if filled {
+			err = v.missing(ctx, d, objects.Ref{Kind: objects.RefUser, Name: want.Address}, "the user")
+		}
+		if err == nil {
+			err = &conflictError{outcome}
+		}
+		return made{}, err
+	}
+	return v.became(outcome, "user "+want.Address), nil
+}
+
+// missing says that an entry which an earlier run filled is not there.
+func (v *provisioner) missing(ctx context.Context, d *bmapi.Domain, ref objects.Ref, what string) error {
+	if _, err := v.maker.Find(ctx, d, ref); !errors.Is(err, bmapi.ErrNotFound) {
+		return err
+	}
+	return &imap.WentBackError{Side: "target", Mailbox: "INBOX", What: what + " was missing, though an earlier run had filled the mailbox"}
+}
+
+func (v *provisioner) became(o objects.Outcome, what string) made {
+	m := made{created: o.Action == objects.Created}
+	if !v.maker.Dry {
+		return m
+	}
+	switch o.Action {
+	case objects.Created:
+		m.would = "create " + what
+	case objects.Changed:
+		m.would = "change " + changesText(o.Changes) + " of " + what
+	}
+	return m
+}
+
+// changesText names the fields that change.
+func changesText(changes []objects.Change) string {
+	var fields []string
+	for _, c := range changes {
+		fields = append(fields, c.Field)
+	}
+	return strings.Join(fields, ", ")
+}
+
+// ensure makes sure of an account's entry, unless the bulk pass did, and then
+// looks: at the entry, its mailbox, routing and default folders, as the laws
+// want it before any mail. A dry run says what it would do.
+func (v *provisioner) ensure(ctx context.Context, a *PlanAccount, dry bool) (*entry, error) {
+	m, err := v.account(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	v.log.mended(objectKind(a), a.Address)
+	address := v.want.target.Address(a.Address)
+	e := &entry{Address: address, Login: a.Login, Version: v.p.version.Major, Created: m.created, Would: m.would,
+		Share: a.Kind == KindShare, Label: a.Label}
+	_, name, _ := strings.Cut(a.Address, "@")
+	if e.Domain, err = v.domain(ctx, name); err != nil {
+		return nil, err
+	}
+	if dry && m.created {
+		return e, nil
+	}
+	found, err := v.maker.Find(ctx, e.Domain, objects.Ref{Kind: a.Kind, Name: address})
 	if err != nil {
 		return nil, fmt.Errorf("look for the mailbox of %s: %w", address, err)
 	}
-	if err := refuseAdministrators(box.Name, box.Name+"@"+d.UID); err != nil {
+	if err := v.prove(ctx, e, found); err != nil {
 		return nil, err
 	}
-	if err := usable(box, address); err != nil {
-		return nil, err
+	if e.Share {
+		if e.Writer, err = v.writerOf(ctx, e, found, a.Writer); err != nil {
+			return nil, err
+		}
 	}
-	e.UID, e.Login = box.UID, box.Name
 	if !dry {
 		if err := v.folders(ctx, e); err != nil {
 			return nil, err
@@ -153,115 +316,9 @@ func (v *provisioner) ensure(ctx context.Context, a *PlanAccount, dry bool) (*en
 	return e, v.limits(ctx, e)
 }
 
-// usable says why a mailbox can't be filled as its user.
-func usable(box *bmapi.Mailbox, address string) error {
-	switch {
-	case box.Type != "user":
-		return blocked("only users' mailboxes are filled in this release; correct the address", "%s belongs to a %s in BlueMind", address, box.Type)
-	case box.Archived:
-		return blocked("reactivate the user in BlueMind", "%s is suspended", address)
-	case box.Routing != bmapi.RoutingInternal:
-		return blocked("set the mail routing of the user to internal", "%s: routing %s: its mail is not stored in BlueMind", address, box.Routing)
+func objectKind(a *PlanAccount) objects.Kind {
+	if a.Kind == KindShare {
+		return objects.KindShare
 	}
-	return nil
-}
-
-// free makes sure that nobody else has the address or the login.
-func (v *provisioner) free(ctx context.Context, d *bmapi.Domain, address, login string) error {
-	other, err := v.p.admin.EntryByEmail(ctx, d.UID, address)
-	if err == nil {
-		return blocked("give the entry another address, or the row", "%s is the address of a %s in BlueMind", address, strings.ToLower(string(other.Kind)))
-	}
-	if !errors.Is(err, bmapi.ErrNotFound) {
-		return fmt.Errorf("look for %s in the directory: %w", address, err)
-	}
-	box, err := v.p.admin.MailboxByName(ctx, d.UID, login)
-	if err == nil {
-		return blocked("add the address to the user in BlueMind, or correct the row", "%q is the name of another mailbox in BlueMind, which has not the address %s (its own is %s)", login, address, box.DefaultEmail())
-	}
-	if !errors.Is(err, bmapi.ErrNotFound) {
-		return fmt.Errorf("look for mailbox %s: %w", login, err)
-	}
-	return nil
-}
-
-func (v *provisioner) create(ctx context.Context, d *bmapi.Domain, a *PlanAccount, address, login string) error {
-	u := &bmapi.User{Login: login, Routing: bmapi.RoutingInternal, GivenNames: a.FirstName, FamilyNames: a.LastName, DisplayName: a.DisplayName,
-		Emails: []bmapi.Email{{Address: address, IsDefault: true}}}
-	for _, alias := range a.Aliases {
-		u.Emails = append(u.Emails, bmapi.Email{Address: v.p.target.Address(alias)})
-	}
-	if u.FamilyNames == "" {
-		u.FamilyNames = cmp.Or(a.DisplayName, login)
-		u.GivenNames = ""
-	}
-	if v.plan.Header.Policy.Users.Password == GeneratedPassword {
-		u.Password = bmapi.GeneratePassword() // known to nobody
-	}
-	if a.QuotaKiB > 0 {
-		u.Quota = &a.QuotaKiB
-	}
-	uid := bmapi.UserUID(d.UID, address)
-	err := v.p.admin.CreateUser(ctx, d.UID, uid, u)
-	if errors.Is(err, bmapi.ErrAlreadyExists) {
-		// A try of ours whose answer was lost, now or in an earlier run: the
-		// uid tells.
-		if _, lookErr := v.p.admin.User(ctx, d.UID, uid); lookErr == nil {
-			err = nil
-		}
-	}
-	if err != nil {
-		return err
-	}
-	return v.p.admin.AddToGroup(ctx, d.UID, bmapi.UsersGroup, uid)
-}
-
-// folders waits for the default folders, which BlueMind makes with the user;
-// a hook that failed is swallowed there, so they are asked for, and repaired
-// once if they don't come.
-func (v *provisioner) folders(ctx context.Context, e *entry) error {
-	for try := range 12 {
-		list, err := v.p.admin.Folders(ctx, e.Domain.UID, e.UID, true)
-		if err == nil && hasDefaults(list) {
-			return nil
-		}
-		if err != nil && !errors.Is(err, bmapi.ErrNotFound) && bmapi.CodeOf(err) != "UNKNOWN" {
-			return fmt.Errorf("folders of %s: %w", e.Address, err)
-		}
-		if try == 4 {
-			if _, err := v.p.admin.Repair(ctx, e.Domain.UID, e.UID, []string{"mailboxAclsContainer", "replication.subtree", "mailboxDefaultFolders"}, false); err != nil {
-				v.p.log.Warn("repair of default folders", "account", e.Address, "error", err)
-			}
-		}
-		if err := v.sleep(ctx, time.Duration(try+1)*100*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	return blocked("bm-cli maintenance repair --ops mailboxDefaultFolders "+e.Address, "the mailbox of %s has no default folders", e.Address)
-}
-
-func hasDefaults(list []bmapi.MailFolder) bool {
-	have := map[string]bool{}
-	for _, f := range list {
-		have[f.FullName] = !f.Deleted
-	}
-	return have["INBOX"] && have["Sent"] && have["Trash"] && have["Drafts"] && have["Junk"]
-}
-
-// defaultMessageLimit is BlueMind's where none was configured (bluemind/imap.md §1.6).
-const defaultMessageLimit = 20_000_000
-
-func (v *provisioner) limits(ctx context.Context, e *entry) error {
-	c, err := v.p.admin.MailboxConfig(ctx, e.Domain.UID, e.UID)
-	if err != nil {
-		return fmt.Errorf("limits of %s: %w", e.Address, err)
-	}
-	e.Limit = c.MessageMaxSize
-	if e.Limit == 0 {
-		e.Limit = defaultMessageLimit
-	}
-	if c.Quota != nil {
-		e.Quota = *c.Quota
-	}
-	return nil
+	return objects.KindUser
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bmsync/imap"
+	"bmsync/migrate/objects"
 	"bmsync/state"
 )
 
@@ -48,16 +49,19 @@ type ReportHeader struct {
 	StateFile    string    `json:"state_file"`
 	AtWork       string    `json:"at_work,omitempty"` // a run that goes on: numbers may move
 
-	Accounts      map[string]int64 `json:"accounts"` // by state, of the whole target
-	Total         int64            `json:"total_accounts"`
-	Messages      []StateCount     `json:"messages"`
-	Intents       int64            `json:"open_intents"`
-	Doubts        int64            `json:"doubts"`
-	PolicyDigest  string           `json:"policy_digest,omitempty"` // of the last run
-	Rehearsed     *Rehearsal       `json:"rehearsed,omitempty"`     // nil for a rehearsal
-	Unrehearsed   []Unrehearsed    `json:"without_rehearsal,omitempty"`
-	Insecure      []string         `json:"insecure_hosts,omitempty"`
-	NeverMigrated []string         `json:"never_migrated"`
+	Accounts      map[string]int64  `json:"accounts"` // by state, of the whole target
+	Total         int64             `json:"total_accounts"`
+	Messages      []StateCount      `json:"messages"`
+	Intents       int64             `json:"open_intents"`
+	Doubts        int64             `json:"doubts"`
+	Objects       []ObjectsMade     `json:"objects,omitempty"`       // that runs made on the target
+	Conflicts     int64             `json:"conflicts,omitempty"`     // objects that stand against the plan
+	PolicyDigest  string            `json:"policy_digest,omitempty"` // of the last run
+	Against       []objects.Outcome `json:"against,omitempty"`       // the first MaxTroubles of those
+	Rehearsed     *Rehearsal        `json:"rehearsed,omitempty"`     // nil for a rehearsal
+	Unrehearsed   []Unrehearsed     `json:"without_rehearsal,omitempty"`
+	Insecure      []string          `json:"insecure_hosts,omitempty"`
+	NeverMigrated []string          `json:"never_migrated"`
 }
 
 // Unrehearsed is a run that filled production without a rehearsal, and why.
@@ -109,6 +113,12 @@ func (r *Report) head(ctx context.Context, o ReportOptions) error {
 		Insecure: slices.Compact(slices.Sorted(slices.Values(o.Insecure))), NeverMigrated: neverMigrated[:]}
 	for _, n := range totals.Accounts {
 		h.Total += n
+	}
+	if h.Objects, err = objectsMade(ctx, r.store); err != nil {
+		return err
+	}
+	if h.Against, h.Conflicts, err = against(ctx, r.store); err != nil {
+		return err
 	}
 	for _, run := range runs {
 		if run.WithoutRehearsal != "" {

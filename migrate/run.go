@@ -73,6 +73,8 @@ type RunResult struct {
 	Notable     []AccountResult `json:"notable,omitempty"`
 	DryRun      bool            `json:"dry_run,omitempty"`
 	Objects     ObjectsResult   `json:"objects"`
+	ObjectsOnly bool            `json:"objects_only,omitempty"` // no mail was looked at
+	Final       bool            `json:"final,omitempty"`
 	Elapsed     time.Duration   `json:"elapsed_ns"`
 }
 
@@ -93,9 +95,9 @@ func (r *RunResult) Outcome() Outcome {
 	switch {
 	case r.Interrupted:
 		return Interrupted
-	case r.States[AccountBlocked] > 0:
+	case r.States[AccountBlocked] > 0 || r.Objects.halts():
 		return Blocked
-	case r.States[AccountComplete] < r.Accounts || r.NewRefusals || r.NotBegun > 0:
+	case r.States[AccountComplete] < r.Accounts && !r.ObjectsOnly || r.NewRefusals || r.NotBegun > 0 || r.Objects.unsettled():
 		return Partial
 	}
 	return Complete
@@ -106,6 +108,9 @@ type runner struct {
 	store     *state.Store
 	platform  *platform
 	provision *provisioner
+	done      map[string]bool // with Failed: addresses of the target that are complete
+	telling   sync.Mutex
+	conflicts *conflictKeeper // nil: a dry run
 	budget    *imap.Budget
 	id        int64
 	name      string
@@ -127,6 +132,7 @@ func StatePath(dir, target string) string { return filepath.Join(dir, target+".d
 func (o RunOptions) withDefaults() RunOptions {
 	d := DefaultLimits()
 	o.Limits.Accounts = cmp.Or(o.Limits.Accounts, d.Accounts)
+	o.Limits.Provision = cmp.Or(o.Limits.Provision, d.Provision)
 	o.Limits.Retries = cmp.Or(o.Limits.Retries, d.Retries)
 	if o.Limits.Memory == 0 {
 		o.Limits.Memory = d.Memory
@@ -178,7 +184,6 @@ func Run(ctx context.Context, o RunOptions) (res RunResult, err error) {
 	if err := r.platform.certified(ctx); err != nil {
 		return res, err
 	}
-	r.provision = &provisioner{p: r.platform, plan: o.Plan, sleep: r.pause}
 	if err := r.openState(ctx, o.Plan.Header.PolicyDigest, o.Plan.Trailer.SHA256); err != nil {
 		return res, err
 	}
@@ -190,7 +195,7 @@ func Run(ctx context.Context, o RunOptions) (res RunResult, err error) {
 	r.seatsOf()
 	r.event(Event{Kind: EventRunStarted, Text: r.name})
 	r.sameInstallation()
-	res, err = r.accounts(ctx)
+	res, err = r.all(ctx)
 	res.Name, res.Target, res.StateFile, res.Elapsed = r.name, o.Target.Name, r.store.Path(), o.Now().Sub(started)
 	outcome := res.Outcome()
 	r.event(Event{Kind: EventRunEnded, Text: r.name, Messages: res.Copied, Bytes: res.Bytes})
@@ -221,6 +226,48 @@ func (r *runner) openState(ctx context.Context, policyDigest, planSHA256 string)
 		return errors.Join(err, r.store.Close())
 	}
 	return nil
+}
+
+// all goes through a run's parts: objects before mail, rights after it.
+func (r *runner) all(ctx context.Context) (RunResult, error) {
+	res := RunResult{States: map[string]int{}, ObjectsOnly: r.opts.Objects, Final: r.opts.Final}
+	if err := r.whoIsDone(ctx); err != nil {
+		return res, err
+	}
+	var err error
+	if r.conflicts, err = newConflictKeeper(ctx, r.store, r.id); err != nil {
+		return res, err
+	}
+	r.provision = r.newProvisioner(false)
+	err = r.makeObjects(ctx)
+	switch {
+	case err != nil:
+	case r.opts.Objects:
+		res.Accounts, err = r.countAsked()
+		res.Interrupted = r.stopped() || ctx.Err() != nil
+	default:
+		res, err = r.accounts(ctx)
+		res.Final = r.opts.Final
+		if err == nil && r.opts.Final {
+			err = r.finish(ctx)
+			res.Interrupted = res.Interrupted || r.stopped() || ctx.Err() != nil
+		}
+	}
+	res.Objects = r.provision.log.result()
+	return res, err
+}
+
+// countAsked is how many accounts the options ask for.
+func (r *runner) countAsked() (n int, err error) {
+	for a, err := range r.opts.Plan.heads() {
+		if err != nil {
+			return n, err
+		}
+		if r.asksFor(a) {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // seatsOf sets how many sessions each server gets at a time.
@@ -316,25 +363,40 @@ func (r *RunResult) add(one AccountResult) {
 
 // selected finds the accounts that the options ask for.
 func (r *runner) selected(ctx context.Context) ([]waiting, error) {
-	done := map[string]bool{}
-	if r.opts.Failed {
-		for a, err := range r.store.Accounts(ctx) {
-			if err != nil {
-				return nil, err
-			}
-			done[a.Address] = a.State == AccountComplete
-		}
+	if err := r.whoIsDone(ctx); err != nil {
+		return nil, err
 	}
 	var queue []waiting
 	for a, err := range r.opts.Plan.heads() {
 		if err != nil {
 			return nil, err
 		}
-		if r.opts.asksFor(a) && !done[r.opts.Target.Address(a.Address)] {
+		if r.asksFor(a) {
 			queue = append(queue, waitingOf(a))
 		}
 	}
 	return queue, nil
+}
+
+// whoIsDone notes, where only the rest is asked for, who is complete.
+func (r *runner) whoIsDone(ctx context.Context) error {
+	if !r.opts.Failed || r.done != nil {
+		return nil
+	}
+	r.done = map[string]bool{}
+	for a, err := range r.store.Accounts(ctx) {
+		if err != nil {
+			return err
+		}
+		if a.State == AccountComplete {
+			r.done[a.Address] = true
+		}
+	}
+	return nil
+}
+
+func (r *runner) asksFor(a *PlanAccount) bool {
+	return r.opts.asksFor(a) && !r.done[r.opts.Target.Address(a.Address)]
 }
 
 func (o *RunOptions) asksFor(a *PlanAccount) bool {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"bmsync/migrate/objects"
 	"bmsync/state"
 )
 
@@ -35,6 +36,10 @@ type Status struct {
 	Intents  int64            `json:"open_intents"`
 	Doubts   int64            `json:"doubts"`
 
+	Objects   []ObjectsMade     `json:"objects,omitempty"`   // that runs made
+	Conflicts int64             `json:"conflicts,omitempty"` // objects that stand against the plan
+	Against   []objects.Outcome `json:"against,omitempty"`   // the first MaxTroubles of them
+
 	NeedYou []Trouble `json:"need_you,omitempty"` // the first MaxTroubles
 	Partial []Trouble `json:"partial,omitempty"`  // the first MaxTroubles
 
@@ -42,8 +47,8 @@ type Status struct {
 	Rehearsed    *Rehearsal `json:"rehearsed,omitempty"`     // of that policy; nil for a rehearsal
 }
 
-// MaxTroubles is how many accounts of a kind Status names. How many there are
-// is in Accounts.
+// MaxTroubles is how many accounts of a kind, and how many objects, Status
+// names. How many there are is in Accounts and Conflicts.
 const MaxTroubles = 20
 
 // The states of a run.
@@ -117,6 +122,12 @@ func GetStatus(ctx context.Context, o StatusOptions) (st Status, err error) {
 	}
 	st.Accounts, st.Messages, st.Intents, st.Doubts = totals.Accounts, counts(totals.Messages), totals.Intents, totals.Doubts
 	st.Refused = totals.Messages[state.Refused].Messages
+	if st.Objects, err = objectsMade(ctx, store); err != nil {
+		return st, err
+	}
+	if st.Against, st.Conflicts, err = against(ctx, store); err != nil {
+		return st, err
+	}
 	runs, err := store.Runs(ctx)
 	if err != nil {
 		return st, err

@@ -90,6 +90,17 @@ func eventLine(ev migrate.Event) string {
 			return fmt.Sprintf("  %s: could not be looked at: %s", ev.Account, ev.Reason)
 		}
 		return fmt.Sprintf("  %s: %s in the folders to copy, %s", ev.Account, many(ev.Messages, "message"), migrate.AboutSize(ev.Bytes))
+	case migrate.EventObject:
+		line := "  " + ev.Text
+		if ev.Reason != "" {
+			line += ": " + ev.Reason
+		}
+		if ev.Mend != "" {
+			line += "\n      → " + ev.Mend
+		}
+		return line
+	case migrate.EventRights:
+		return "  " + ev.Text
 	case migrate.EventVerified:
 		return fmt.Sprintf("  %s: %s, %s proven", ev.Account, ev.Text, many(ev.Messages, "message"))
 	}

@@ -188,6 +188,8 @@ func headerText(w *lines, h migrate.ReportHeader) {
 	w.say("")
 	w.say("%s: %s", many(h.Total, "account"), accountsText(h.Accounts))
 	w.say("messages: %s", countsText(h.Messages))
+	madeText(w, h.Objects)
+	againstText(w, h.Against, h.Conflicts)
 	if h.Intents+h.Doubts > 0 {
 		w.say("open: %s without an answer, %d in doubt; run again", many(h.Intents, "append"), h.Doubts)
 	}

@@ -5,27 +5,39 @@ import (
 	"io"
 
 	"bmsync/migrate"
+	"bmsync/migrate/objects"
 
 	"github.com/spf13/cobra"
 )
 
 func newResetCmd(a *app) *cobra.Command {
 	var target string
-	var tokens, yes, undo bool
+	var tokens, yes, undo, dry bool
 	cmd := &cobra.Command{
-		Use: "reset ADDRESS | --tokens [ADDRESS…]", Short: "Start an account anew, or delete the API keys that crashed runs left",
+		Use: "reset ADDRESS | --undo [ADDRESS…] | --tokens [ADDRESS…]", Short: "Start an account anew, take back what runs made, or delete keys that crashed runs left",
 		Long: `reset ADDRESS forgets what the state knows of an account, so that the next run
 starts it anew. No server is touched. With --yes it is done, without it is only
 said what would be forgotten.
 
-reset --tokens deletes every API key that bears bmsync's name, of all accounts or
-of those named, whatever run made it. Don't use it while a run of another host is
-at work on the same target.`,
+reset --undo takes back what runs made on a target, the newest first: rights,
+memberships, groups, shared mailboxes, users, domains; or, with addresses, those
+entries alone. What holds mail, and what others changed meanwhile, is kept, and
+said why. With --yes it is done, without or with --dry-run it is only said. Only
+the state knows what runs made: it is of no use on another machine without it.
+
+reset --tokens deletes every API key that bears bmsync's name, of all users of the
+domains in accounts.csv, bmsync.yaml and the state, or of those named, whatever
+run made it. It needs no state. Don't use it while a run of another host is at
+work on the same target.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
+			case undo && tokens:
+				return &usageError{errors.New("--undo or --tokens, not both; --undo deletes the keys of the users that go")}
+			case yes && dry:
+				return &usageError{errors.New("--yes and --dry-run contradict each other")}
 			case undo:
-				return &usageError{errors.New("--undo is not built yet: nothing that was written to a target can be taken back by bmsync")}
+				return a.resetUndo(cmd, target, addresses(args), yes, dry)
 			case tokens:
 				return a.resetTokens(cmd, target, addresses(args))
 			case len(args) != 1:
@@ -38,8 +50,8 @@ at work on the same target.`,
 	f.StringVar(&target, "target", "", "target whose state or keys are meant, by its name in bmsync.yaml")
 	f.BoolVar(&tokens, "tokens", false, "delete bmsync's API keys")
 	f.BoolVar(&yes, "yes", false, "do it")
-	f.BoolVar(&undo, "undo", false, "not built yet")
-	f.Lookup("undo").Hidden = true
+	f.BoolVar(&undo, "undo", false, "take back what runs made on the target, while it is empty")
+	f.BoolVar(&dry, "dry-run", false, "say what --undo would do")
 	return cmd
 }
 
@@ -49,7 +61,7 @@ func (a *app) resetTokens(cmd *cobra.Command, target string, addresses []string)
 		return err
 	}
 	defer j.close()
-	res, err := migrate.SweepTokens(cmd.Context(), migrate.SweepOptions{RunOptions: j.opts, Addresses: addresses, Rows: j.rows})
+	res, err := migrate.SweepTokens(cmd.Context(), migrate.SweepOptions{RunOptions: j.opts, Addresses: addresses, Rows: j.rows, Domains: domainNames(j.config)})
 	if err != nil {
 		return err
 	}
@@ -65,6 +77,62 @@ func (a *app) resetTokens(cmd *cobra.Command, target string, addresses []string)
 	return nil
 }
 
+func domainNames(c *Config) []string {
+	var names []string
+	for _, d := range c.Domains {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+func (a *app) resetUndo(cmd *cobra.Command, target string, addresses []string, yes, dry bool) error {
+	j, err := a.job(cmd, target, needTarget)
+	if err != nil {
+		return err
+	}
+	defer j.close()
+	o := migrate.UndoOptions{RunOptions: j.opts, Addresses: addresses, Do: yes}
+	o.Command, o.Events = "reset --undo", a.events().tell
+	res, err := migrate.Undo(cmd.Context(), o)
+	if err != nil {
+		return err
+	}
+	if err := a.result(res, func(w io.Writer) error { return undoText(w, res) }); err != nil {
+		return err
+	}
+	switch {
+	case res.Interrupted:
+		return &exitError{code: exitInterrupted}
+	case !yes && !dry:
+		return &usageError{errors.New("nothing was taken back; --yes does it")}
+	case len(res.Objects.Failed) > 0:
+		return &exitError{code: exitPartial}
+	case yes && res.Objects.Count("", objects.Kept) > 0:
+		return &exitError{code: exitBlocked}
+	}
+	return nil
+}
+
+func undoText(out io.Writer, r migrate.Undone) error {
+	w := &lines{w: out}
+	if r.Recorded == 0 {
+		w.say("target %s: no run made anything there that is still recorded", r.Target)
+		return w.err
+	}
+	w.say("target %s: %s that runs made:", r.Target, many(r.Recorded, "object"))
+	objectsText(w, r.Objects, !r.Done, nil)
+	if r.Keys > 0 {
+		w.say("  %s deleted", many(r.Keys, "API key"))
+	}
+	if len(r.Forgotten) > 0 {
+		w.say("  what the state knew of %s is forgotten with the mailbox: the next run begins anew", many(len(r.Forgotten), "account"))
+	}
+	if r.Interrupted {
+		w.say("interrupted: run it again for the rest")
+	}
+	return w.err
+}
+
 func sweepText(out io.Writer, r migrate.Sweep) error {
 	w := &lines{w: out}
 	w.say("target %s: %s of bmsync deleted; looked at %s, %d of which have a user there", r.Target, many(int64(r.Keys), "API key"), many(int64(r.Accounts), "account"), r.Users)
@@ -74,6 +142,9 @@ func sweepText(out io.Writer, r migrate.Sweep) error {
 	}
 	if w.err == nil {
 		few(out, "could not be seen to", failed)
+	}
+	if r.Suspended > 0 {
+		w.say("%s: nobody can become them, so their keys were not looked at", many(r.Suspended, "suspended user"))
 	}
 	if r.Interrupted {
 		w.say("interrupted: run it again for the rest")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,15 +13,21 @@ import (
 )
 
 func newRunCmd(a *app) *cobra.Command {
-	var target string
+	var target, fixes string
 	var o migrate.RunOptions
 	var dry bool
 	cmd := &cobra.Command{
 		Use: "run", Short: "Provision, token, copy, check; again = resume, delta, retry",
-		Long: `run brings every account of the plan up to date on a target: it makes sure of
-domain, user and folders, makes an API key for the user, copies the mail as that
-user, and deletes the key. Running it again resumes, takes new mail and changed
-flags, and retries what failed.
+		Long: `run brings every account of the plan up to date on a target. It makes sure of
+domains, users, shared mailboxes and groups first; then it makes an API key for
+each user, copies the mail as that user, and deletes the key. Running it again
+resumes, takes new mail and changed flags, and retries what failed.
+
+--objects ends before the mail. --final goes on after it: of accounts that are
+complete it takes the writers' rights on shared mailboxes back, sets the rights of
+the plan and subscribes who got them. BlueMind 5 sends a mail to each who gets a
+first right on a mailbox; run says how many before it sets any, --dry-run --final
+without setting them.
 
 A target that is no rehearsal is filled only after this very policy was completed
 and verified on one that is.`,
@@ -32,10 +39,13 @@ and verified on one that is.`,
 			}
 			defer j.close()
 			o.Plan, o.Sources, o.Target, o.StateDir = j.opts.Plan, j.opts.Sources, j.opts.Target, j.opts.StateDir
-			o.Limits, o.Logger, o.Stop = j.opts.Limits, j.opts.Logger, j.opts.Stop
+			o.Limits, o.Logger, o.Stop, o.NewPassword = j.opts.Limits, j.opts.Logger, j.opts.Stop, j.opts.NewPassword
 			o.Events, o.Command = a.events().tell, "run"
 			if o.WithoutRehearsal != "" && o.Target.Rehearsal {
 				return &usageError{fmt.Errorf("--without-rehearsal is for production, and target %s is a rehearsal", o.Target.Name)}
+			}
+			if o.Final && o.Objects {
+				return &usageError{errors.New("--objects copies no mail, and --final is for mail that has been copied")}
 			}
 			if err := a.warnOfOldPlan(j); err != nil {
 				return err
@@ -46,6 +56,9 @@ and verified on one that is.`,
 				return j.suggest(err)
 			}
 			if err := a.result(res, func(w io.Writer) error { return runText(w, res) }); err != nil {
+				return err
+			}
+			if err := a.runFixes(j, o, res, fixes); err != nil {
 				return err
 			}
 			return ended(res.Outcome())
@@ -59,8 +72,25 @@ and verified on one that is.`,
 	f.BoolVar(&o.Failed, "failed", false, "only accounts that are not complete")
 	f.StringSliceVar(&o.Recopy, "recopy", nil, "only these addresses, whose mailbox was restored or emptied: give up their ledger, copy what is missing there by content")
 	f.BoolVar(&o.RetryRefused, "retry-refused", false, "try again what the target refused for its content")
+	f.BoolVar(&o.Objects, "objects", false, "domains, users, shares and groups alone, no mail")
+	f.BoolVar(&o.Final, "final", false, "after the mail, set rights and subscriptions of accounts that are complete")
+	f.StringVar(&fixes, "fixes", "", "write what LDAP or AD lacks to this file (default: ad-fixes.csv beside bmsync.yaml, of runs of the whole plan)")
 	f.StringVar(&o.WithoutRehearsal, "without-rehearsal", "", "fill production without a rehearsal, for this reason, which every report repeats")
 	return cmd
+}
+
+// runFixes writes the list for the directory's administrator: where it was
+// asked for, and else after runs of the whole plan, so that none of a part takes
+// its place. A dry run writes it only where it was asked to.
+func (a *app) runFixes(j *job, o migrate.RunOptions, r migrate.RunResult, path string) error {
+	part := r.DryRun || r.Interrupted || o.Wave != "" || o.Failed || len(o.Only)+len(o.Recopy) > 0
+	if path == "" && part {
+		if len(r.Objects.Fixes) > 0 && !a.json {
+			fmt.Fprintf(a.stderr, "%s for the administrator of LDAP or AD: --fixes FILE writes them\n", many(len(r.Objects.Fixes), "line"))
+		}
+		return nil
+	}
+	return a.writeFixes(fixesFile(j.config.Path, path), r.Objects.Fixes)
 }
 
 // warnOfOldPlan tells what configuration and accounts.csv say that the plan,
@@ -101,11 +131,21 @@ func migrateRun(cmd *cobra.Command, o migrate.RunOptions, dry bool) (migrate.Run
 
 func runText(w io.Writer, r migrate.RunResult) error {
 	out := &lines{w: w}
-	if r.DryRun {
+	told := map[string]bool{}
+	for _, n := range r.Notable {
+		told[n.Address] = true
+	}
+	switch {
+	case r.ObjectsOnly && r.DryRun:
+		out.say("target %s, dry run, objects of %s:", r.Target, many(r.Accounts, "account"))
+	case r.ObjectsOnly:
+		out.say("target %s, objects of %s, in %s:", r.Target, many(r.Accounts, "account"), r.Elapsed.Round(time.Millisecond))
+	case r.DryRun:
 		out.say("target %s, dry run: %s; %s would be copied, %s", r.Target, statesText(r), many(r.Copied, "message"), migrate.AboutSize(r.Bytes))
-	} else {
+	default:
 		out.say("target %s: %s; %s copied, %s, in %s", r.Target, statesText(r), many(r.Copied, "message"), migrate.AboutSize(r.Bytes), r.Elapsed.Round(time.Millisecond))
 	}
+	objectsText(out, r.Objects, r.DryRun, told)
 	for i, n := range r.Notable {
 		if i == 20 {
 			out.say("  … and %d more%s", len(r.Notable)-i, moreAt(r))
@@ -121,7 +161,11 @@ func runText(w io.Writer, r migrate.RunResult) error {
 	}
 	switch r.Outcome() {
 	case migrate.Complete:
-		if !r.DryRun {
+		switch {
+		case r.DryRun:
+		case r.ObjectsOnly:
+			out.say("Next: bmsync run --target %s", r.Target)
+		default:
 			out.say("Next: bmsync verify --target %s", r.Target)
 		}
 	case migrate.Partial, migrate.Interrupted:

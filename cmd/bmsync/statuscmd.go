@@ -59,12 +59,14 @@ func statusText(out io.Writer, st migrate.Status) error {
 	if st.Refused > 0 {
 		w.say("refused: %s; bmsync report --target %s names them", many(st.Refused, "message"), st.Target)
 	}
+	madeText(w, st.Objects)
 	if st.Intents+st.Doubts > 0 {
 		w.say("open: %s without an answer, %d in doubt; the next run asks the target what became of them", many(st.Intents, "append"), st.Doubts)
 	}
 	if !st.Rehearsal {
 		w.say("%s", rehearsedText(st.PolicyDigest, st.Rehearsed))
 	}
+	againstText(w, st.Against, st.Conflicts)
 	troublesText(w, "need you", st.NeedYou, st.Accounts[migrate.AccountBlocked])
 	partial := st.Accounts[migrate.AccountPartial]
 	if st.LastRun == nil || st.LastRun.State != migrate.RunAtWork {

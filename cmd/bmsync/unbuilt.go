@@ -10,7 +10,7 @@ import (
 // nobody takes it for a slip of the pen.
 var (
 	unbuiltCommands = []string{"accounts", "explain", "plan diff"}
-	unbuiltFlags    = []string{"--final", "--until", "--shard", "--twice", "--csv", "--exit-codes"}
+	unbuiltFlags    = []string{"--until", "--shard", "--twice", "--csv", "--exit-codes"}
 	unknownFlag     = regexp.MustCompile(`^unknown flag: (--[a-z-]+)`)
 )
 

@@ -1,0 +1,343 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"bmsync/bmapi"
+	"bmsync/migrate/objects"
+	"bmsync/state"
+)
+
+// finish is the last part of a final run: of each account that is complete it
+// takes the writer's rights back, sets those of the plan, subscribes who got
+// them, and marks the account live. Of the others it sets none, and tells.
+func (r *runner) finish(ctx context.Context) error {
+	f := &finisher{r: r, look: r.newProvisioner(true)}
+	f.look.layout = r.provision.layout
+	if err := f.each(ctx, f.survey); err != nil || r.stopped() || ctx.Err() != nil {
+		return err
+	}
+	f.warn()
+	return f.each(ctx, f.set)
+}
+
+// surveyFinal says what a final run would set, for a dry one.
+func (r *runner) surveyFinal(ctx context.Context) error {
+	f := &finisher{r: r, look: r.provision}
+	err := f.each(ctx, f.survey)
+	f.warn()
+	for _, o := range f.would {
+		r.provision.log.add(o)
+	}
+	return err
+}
+
+// warn says, before anything is set, how many mails that means. BlueMind 4
+// sends none.
+func (f *finisher) warn() {
+	n := len(f.told)
+	if n == 0 || f.r.platform.version.Major < 5 {
+		return
+	}
+	f.r.provision.log.mailed(n)
+	f.r.event(Event{Kind: EventRights, Messages: n,
+		Text: fmt.Sprintf("BlueMind sends a mail to each who gets a first right on a mailbox: %d mails", n)})
+}
+
+// finisher sets rights account by account.
+type finisher struct {
+	r    *runner
+	look *provisioner // dry
+
+	mu    sync.Mutex
+	told  map[string]bool   // mailbox and grantee, who gets his first right on it
+	would []objects.Outcome // dry run
+}
+
+// each goes through the accounts that were asked for, side by side.
+func (f *finisher) each(ctx context.Context, do func(context.Context, *PlanAccount, state.Account) error) error {
+	b := f.r.batch()
+	for a, err := range f.r.opts.Plan.Accounts() {
+		if err != nil {
+			return errors.Join(err, b.wait())
+		}
+		if !f.r.opts.asksFor(a) {
+			continue
+		}
+		if b.over(ctx) {
+			break
+		}
+		b.do(objects.KindRight, a.Address, func() error {
+			row, err := f.r.provision.row(ctx, a)
+			if err != nil {
+				return err
+			}
+			return do(ctx, a, row)
+		})
+	}
+	return b.wait()
+}
+
+// rightsOf are the rights of an account that can be set.
+func (f *finisher) rightsOf(a *PlanAccount) []objects.Right {
+	var out []objects.Right
+	for _, right := range a.Rights {
+		if !right.Unresolved && len(right.Verbs) > 0 {
+			out = append(out, objects.Right{Grantee: f.look.want.ref(right.Grantee), Verbs: right.Verbs})
+		}
+	}
+	return out
+}
+
+// box finds the mailbox that rights are about.
+func (f *finisher) box(ctx context.Context, v *provisioner, a *PlanAccount) (*objects.Entry, error) {
+	_, name, _ := strings.Cut(a.Address, "@")
+	d, err := v.domain(ctx, name)
+	if err != nil || d == nil {
+		return nil, err
+	}
+	e, err := v.maker.Find(ctx, d, objects.Ref{Kind: a.Kind, Name: v.want.target.Address(a.Address)})
+	if err != nil {
+		return nil, fmt.Errorf("look for the mailbox of %s: %w", a.Address, err)
+	}
+	return e, nil
+}
+
+// survey counts who gets a mail, and lists what isn't set.
+func (f *finisher) survey(ctx context.Context, a *PlanAccount, row state.Account) error {
+	reason, mend := "", ""
+	if row.State != AccountComplete {
+		reason, mend = "the account is not complete", "bring it to an end, then: bmsync run --final --only "+a.Address
+	}
+	for _, right := range a.Rights {
+		left := RightNotSet{Mailbox: a.Address, Grantee: refText(right.Grantee), Verbs: right.Verbs, From: right.From, Reason: reason, Mend: mend}
+		switch {
+		case right.Unresolved:
+			left.Reason, left.Mend = right.Reason, "decide who is meant, write the right into rights.csv, and plan again"
+		case reason == "":
+			continue
+		}
+		f.r.provision.log.notSet(left)
+	}
+	rights := f.rightsOf(a)
+	if reason != "" || len(rights) == 0 {
+		return nil
+	}
+	e, err := f.box(ctx, f.look, a)
+	if err != nil || e == nil {
+		return err
+	}
+	outcomes, err := f.look.maker.Grant(ctx, e, rights)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.would = append(f.would, outcomes...)
+	for _, o := range outcomes {
+		if o.Action == objects.Created {
+			if f.told == nil {
+				f.told = map[string]bool{}
+			}
+			f.told[o.Domain+"\x00"+o.Name] = true
+		}
+	}
+	return err
+}
+
+func refText(r PlanRef) string {
+	if r.Kind == RefGroup {
+		return "group:" + r.Name
+	}
+	return r.Name
+}
+
+// set brings the rights of one account to what the plan wants.
+func (f *finisher) set(ctx context.Context, a *PlanAccount, row state.Account) error {
+	if row.State != AccountComplete {
+		return nil
+	}
+	v := f.r.provision
+	e, err := f.box(ctx, v, a)
+	if err != nil {
+		return err
+	}
+	rights := f.rightsOf(a)
+	if a.Kind == KindShare {
+		if err := f.takeBack(ctx, e, a, row, rights); err != nil {
+			return err
+		}
+	}
+	if len(rights) > 0 {
+		outcomes, err := v.maker.Grant(ctx, e, rights)
+		if err != nil {
+			return fmt.Errorf("rights on %s: %w", a.Address, err)
+		}
+		if err := v.outcome(ctx, outcomes...); err != nil {
+			return err
+		}
+		if err := f.subscribe(ctx, e, rights); err != nil {
+			return err
+		}
+	}
+	if row.Phase == PhaseLive {
+		return nil
+	}
+	row.Phase = PhaseLive
+	return f.r.store.UpdateAccount(ctx, row)
+}
+
+// takeBack withdraws what a share's writer was given to fill it, as far as the
+// plan doesn't give it to him.
+func (f *finisher) takeBack(ctx context.Context, box *objects.Entry, a *PlanAccount, row state.Account, rights []objects.Right) error {
+	v := f.r.provision
+	writers := []string{v.want.target.Address(a.Writer)}
+	if row.Writer != "" && !slices.Contains(writers, row.Writer) { // of an earlier plan
+		writers = append(writers, row.Writer)
+	}
+	for _, address := range writers {
+		_, name, _ := strings.Cut(address, "@")
+		d, err := v.p.admin.LookupDomain(ctx, name)
+		if err != nil {
+			return fmt.Errorf("look for domain %s: %w", name, err)
+		}
+		writer, err := v.maker.Find(ctx, d, objects.Ref{Kind: objects.RefUser, Name: address})
+		if errors.Is(err, bmapi.ErrNotFound) {
+			continue // he is gone, and his rights with him
+		}
+		if err != nil {
+			return fmt.Errorf("look for the writer %s: %w", address, err)
+		}
+		writes, reads := mayStill(rights, address)
+		for kind, keep := range map[objects.Kind]bool{objects.KindRight: writes, objects.KindSubscription: reads} {
+			if keep {
+				continue
+			}
+			if err := f.withdraw(ctx, kind, box, writer.UID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mayStill says what the plan leaves a writer of.
+func mayStill(rights []objects.Right, address string) (writes, reads bool) {
+	for _, r := range rights {
+		if r.Grantee.Kind != objects.RefUser || r.Grantee.Name != address {
+			continue
+		}
+		writes = writes || slices.Contains(r.Verbs, bmapi.VerbWrite) || slices.Contains(r.Verbs, bmapi.VerbAll)
+		reads = reads || seesBox(r.Verbs)
+	}
+	return writes, reads
+}
+
+// seesBox says whether verbs let somebody read a mailbox, so that it has to
+// appear to him.
+func seesBox(verbs []string) bool {
+	return slices.ContainsFunc(verbs, func(v string) bool {
+		return v == bmapi.VerbRead || v == bmapi.VerbWrite || v == bmapi.VerbManage || v == bmapi.VerbAll
+	})
+}
+
+// withdraw takes back what runs recorded for one subject on a mailbox.
+func (f *finisher) withdraw(ctx context.Context, kind objects.Kind, box *objects.Entry, subject string) error {
+	var list []objects.Made
+	for o, err := range f.r.store.ObjectsOf(ctx, string(kind), box.Domain.UID, box.UID) {
+		if err != nil {
+			return err
+		}
+		if m := madeOf(o); m.Subject() == subject {
+			list = append(list, m)
+		}
+	}
+	for _, m := range list {
+		outcome, err := f.r.provision.maker.Withdraw(ctx, m, nil)
+		if err != nil {
+			return fmt.Errorf("withdraw %s %s: %w", m.Kind, m.Name, err)
+		}
+		if err := f.r.provision.outcome(ctx, outcome); err != nil {
+			return err
+		}
+		if outcome.Action != objects.Withdrawn {
+			continue
+		}
+		if err := f.r.store.WithdrawObject(context.WithoutCancel(ctx), objectOf(m, f.r.id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// subscribe makes a mailbox appear to those who may read it; BlueMind does so
+// for nobody, and for members of groups least of all.
+func (f *finisher) subscribe(ctx context.Context, box *objects.Entry, rights []objects.Right) error {
+	v := f.r.provision
+	if !v.want.plan.Header.Policy.Shares.Subscribe {
+		return nil
+	}
+	for _, r := range rights {
+		if !seesBox(r.Verbs) {
+			continue
+		}
+		users, err := f.grantees(ctx, box.Domain, r.Grantee)
+		if err != nil {
+			return fmt.Errorf("subscribe %s to %s: %w", r.Grantee.Name, box.Address, err)
+		}
+		for _, user := range users {
+			if user.UID == box.UID {
+				continue // his own
+			}
+			outcome, err := v.maker.Subscribe(ctx, user, box)
+			if err != nil {
+				return fmt.Errorf("subscribe %s to %s: %w", user.Address, box.Address, err)
+			}
+			if err := v.outcome(ctx, outcome); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// grantees are the users behind a grantee; none where there is no such one,
+// which was told with the right.
+func (f *finisher) grantees(ctx context.Context, d *bmapi.Domain, ref objects.Ref) ([]*objects.Entry, error) {
+	v := f.r.provision
+	e, err := v.maker.Find(ctx, d, ref)
+	if errors.Is(err, bmapi.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch e.Kind {
+	case objects.KindUser:
+		return []*objects.Entry{e}, nil
+	case objects.KindGroup:
+	default:
+		return nil, nil // nobody logs in as it
+	}
+	members, err := v.p.admin.ExpandedMembers(ctx, d.UID, e.UID)
+	if err != nil {
+		return nil, err
+	}
+	var out []*objects.Entry
+	for _, m := range members {
+		if m.Type != "user" {
+			continue
+		}
+		p, err := v.p.admin.Entry(ctx, d.UID, m.UID)
+		if errors.Is(err, bmapi.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, &objects.Entry{Domain: d, Kind: objects.KindUser, UID: m.UID, Name: p.Email, Address: p.Email, Existing: true})
+	}
+	return out, nil
+}
