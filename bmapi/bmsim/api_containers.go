@@ -18,7 +18,7 @@ func (s *Sim) containerRoutes() {
 	s.router.add("POST", "/mailboxes/{d}/{uid}/_acls", func(c *call) (any, error) {
 		return s.setACL(c, directory.ACLContainer(c.p("uid")))
 	})
-	s.subscriptionRoutes()
+	s.descriptorRoutes()
 }
 
 // manager lets those pass who may manage the box of an entry.
@@ -48,6 +48,11 @@ func (s *Sim) setACL(c *call, container string) (any, error) {
 	list, err := need[[]directory.ACE](c)
 	if err != nil {
 		return nil, err
+	}
+	for _, a := range list {
+		if !s.dir.Knows(a.Verb) {
+			return nil, badParameter("body")
+		}
 	}
 	e, err := s.dir.Container(container)
 	if err != nil {
@@ -82,44 +87,4 @@ func (s *Sim) itemCount(c *call) (any, error) {
 		return nil, err
 	}
 	return map[string]int{"total": len(recs)}, nil
-}
-
-// subscriptionRoutes take the real uid of the domain, no alias.
-func (s *Sim) subscriptionRoutes() {
-	const path = "/users/{d}/subscriptions/"
-	s.router.add("POST", path+"{uid}/_subscribe", func(c *call) (any, error) {
-		subs, err := need[[]directory.Subscription](c)
-		if err != nil {
-			return nil, err
-		}
-		if err := c.self(c.p("d"), c.p("uid")); err != nil {
-			return nil, err
-		}
-		return void{}, s.dir.Subscribe(c.who(), c.p("d"), c.p("uid"), subs)
-	})
-	s.router.add("POST", path+"{uid}/_unsubscribe", func(c *call) (any, error) {
-		uids, err := need[[]string](c)
-		if err != nil {
-			return nil, err
-		}
-		if err := c.self(c.p("d"), c.p("uid")); err != nil {
-			return nil, err
-		}
-		return void{}, s.dir.Unsubscribe(c.p("d"), c.p("uid"), uids)
-	})
-	s.router.add("GET", path+"{uid}", func(c *call) (any, error) {
-		if err := c.self(c.p("d"), c.p("uid")); err != nil {
-			return nil, err
-		}
-		if t := c.q("type"); t != "" && t != "mailboxacl" {
-			return []directory.SubscriptionItem{}, nil
-		}
-		return s.dir.Subscriptions(c.p("d"), c.p("uid")), nil
-	})
-	s.router.add("GET", path+"_subscribers/{container}", func(c *call) (any, error) {
-		if err := c.admin(); err != nil {
-			return nil, err
-		}
-		return s.dir.Subscribers(c.p("d"), c.p("container")), nil
-	})
 }

@@ -1,6 +1,7 @@
 package bmsim
 
 import (
+	"context"
 	"strings"
 
 	"bmsync/bmapi/bmsim/internal/directory"
@@ -58,5 +59,51 @@ func (s *Sim) directoryRoutes() {
 		values, total := s.dir.Search(d, q)
 		return map[string]any{"values": values, "total": total}, nil
 	})
-	s.maintenanceRoutes()
+	s.router.add("GET", "/directory/{d}/entry-uid/{uid}/rolesfor_", func(c *call) (any, error) {
+		d, err := c.domain()
+		if err != nil {
+			return nil, err
+		}
+		if err := c.ownDomain(d); err != nil {
+			return nil, err
+		}
+		return append([]string{}, c.session.Roles...), nil
+	})
+	s.router.add("DELETE", "/directory/{d}/_byentryuid/{uid}", s.deleteEntry)
+	if s.level >= 4 {
+		s.router.add("POST", "/directory/{d}/_mget", func(c *call) (any, error) {
+			uids, err := need[[]string](c)
+			if err != nil {
+				return nil, err
+			}
+			d, err := c.domain()
+			if err != nil {
+				return nil, err
+			}
+			all := []directory.Item[directory.DirEntry]{}
+			for _, uid := range uids {
+				if e, ok := s.dir.Entry(d, uid); ok {
+					all = append(all, directory.Item[directory.DirEntry]{Value: e.DirEntry(), Meta: e.Meta})
+				}
+			}
+			return all, c.ownDomain(d)
+		})
+	}
+}
+
+// deleteEntry deletes an entry of any kind.
+func (s *Sim) deleteEntry(c *call) (any, error) {
+	d, err := c.adminOf()
+	if err != nil {
+		return nil, err
+	}
+	e, ok := s.dir.Entry(d, c.p("uid"))
+	if !ok {
+		return nil, directory.Faultf(directory.NotFound, "entry %s not found", c.p("uid"))
+	}
+	c.owned(d, e.UID)
+	return s.task(c, "", func(ctx context.Context, m *monitor) (string, error) {
+		m.step("Deleting " + e.UID + "@" + d)
+		return "", s.remove(ctx, e)
+	})
 }

@@ -51,6 +51,10 @@ func (s *Sim) domainRoutes() {
 	})
 	r.add("DELETE", "/domains/{uid}/_items", s.deleteItems)
 	r.add("POST", "/domains/{uid}/_aliases", s.setAliases)
+	s.settingRoutes()
+	if s.level < 4 {
+		return
+	}
 	r.add("POST", "/domains/{uid}/_default_alias", func(c *call) (any, error) {
 		alias, err := c.text()
 		if err != nil {
@@ -61,7 +65,6 @@ func (s *Sim) domainRoutes() {
 		}
 		return void{}, s.dir.SetDefaultAlias(c.who(), c.p("uid"), alias)
 	})
-	s.settingRoutes()
 }
 
 func (c *call) ownDomain(uid string) error {

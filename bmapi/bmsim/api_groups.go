@@ -43,14 +43,16 @@ func (s *Sim) groupRoutes() {
 		}
 		return s.dir.SearchGroups(d, q), nil
 	})
-	r.add("POST", "/groups/{d}/{uid}/_extId", func(c *call) (any, error) {
-		id, d, err := adminBody[string](c)
-		if err != nil {
-			return nil, err
-		}
-		c.owned(d, c.p("uid"))
-		return void{}, s.dir.SetExternalID(c.who(), d, c.p("uid"), directory.KindGroup, id)
-	})
+	if s.level >= 4 {
+		r.add("POST", "/groups/{d}/{uid}/_extId", func(c *call) (any, error) {
+			id, d, err := adminBody[string](c)
+			if err != nil {
+				return nil, err
+			}
+			c.owned(d, c.p("uid"))
+			return void{}, s.dir.SetExternalID(c.who(), d, c.p("uid"), directory.KindGroup, id)
+		})
+	}
 	r.add("DELETE", "/groups/{d}/{uid}", s.deleteGroup)
 	s.memberRoutes()
 }

@@ -74,7 +74,7 @@ func (s *Sim) itemRoutes() {
 		_, f, err := s.view.FolderByUID(c.req.Context(), c.p("folder"))
 		return f.HighestModSeq, err
 	})
-	if s.cfg.Version >= 5 {
+	if s.level >= 5 {
 		r.add("POST", path+"_mgetById", func(c *call) (any, error) { return s.items(c, 500) })
 	} else {
 		r.add("POST", path+"_multipleById", func(c *call) (any, error) { return s.items(c, 0) })
@@ -111,7 +111,7 @@ func (s *Sim) countItems(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v5 := s.cfg.Version >= 5
+	v5 := s.level >= 5
 	recs, err := c.records(c.p("folder"), !v5)
 	if err != nil {
 		return nil, err

@@ -15,18 +15,20 @@ func (s *Sim) keyRoutes() {
 	s.router.add("PUT", "/auth/keys", func(c *call) (any, error) {
 		return s.addKey(c, directory.NewUUID())
 	})
-	if s.cfg.Version >= 5 {
+	if s.level >= 5 {
 		s.router.add("PUT", "/auth/keys/{sid}", func(c *call) (any, error) {
 			return s.addKey(c, c.p("sid"))
 		})
 	}
-	s.router.add("GET", "/auth/keys/{sid}", func(c *call) (any, error) {
-		k, ok := s.dir.Key(c.p("sid"))
-		if !ok {
-			return null{}, nil
-		}
-		return k, nil
-	})
+	if s.level >= 4 {
+		s.router.add("GET", "/auth/keys/{sid}", func(c *call) (any, error) {
+			k, ok := s.dir.Key(c.p("sid"))
+			if !ok {
+				return null{}, nil
+			}
+			return k, nil
+		})
+	}
 	s.router.add("DELETE", "/auth/keys/{sid}", func(c *call) (any, error) {
 		if err := c.known(); err != nil {
 			return nil, err

@@ -36,7 +36,9 @@ func (s *Sim) mailboxRoutes() {
 	// Both parameters really are called email.
 	s.mailboxUIDs("_byType", func(m directory.Mailbox, v string) bool { return m.Type == v })
 	s.mailboxUIDs("_byRouting", func(m directory.Mailbox, v string) bool { return string(m.Routing) == v })
-	s.mailboxUIDs("_listUids", func(directory.Mailbox, string) bool { return true })
+	if s.level >= 4 {
+		s.mailboxUIDs("_listUids", func(directory.Mailbox, string) bool { return true })
+	}
 	s.find("/mailboxes/{d}/_list", func(d, _ string) (any, error) {
 		all := []directory.Item[directory.Mailbox]{}
 		for _, e := range s.mailboxes(d) {
@@ -139,12 +141,14 @@ func (s *Sim) mailboxFigures() {
 		}
 		return s.unseen(c.req.Context(), c.session.Domain, c.session.UID)
 	})
-	s.router.add("GET", "/inbox/{d}/{uid}/_unseen", func(c *call) (any, error) {
-		if err := c.self(c.p("d"), c.p("uid")); err != nil {
-			return nil, err
-		}
-		return s.unseen(c.req.Context(), c.p("d"), c.p("uid"))
-	})
+	if s.level >= 4 {
+		s.router.add("GET", "/inbox/{d}/{uid}/_unseen", func(c *call) (any, error) {
+			if err := c.self(c.p("d"), c.p("uid")); err != nil {
+				return nil, err
+			}
+			return s.unseen(c.req.Context(), c.p("d"), c.p("uid"))
+		})
+	}
 	s.router.add("POST", "/mgmt/mailbox/{d}/{uid}/_consolidate", s.consolidate)
 	s.router.add("POST", "/mgmt/mailbox/{d}/_consolidate", s.consolidate)
 }

@@ -2,6 +2,7 @@ package bmsim
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -18,13 +19,13 @@ type operation struct {
 func (s *Sim) operations(e *directory.Entry) []*operation {
 	names := strings.Fields("mailboxExists mailboxIndexExists mailboxAclsContainer mailboxPostfixMaps mailboxSubscription " +
 		"mailboxDefaultFolders replication.subtree replication.minbox replication.records.in.dir message_bodies")
-	if s.cfg.Version < 5 {
+	if s.level < 5 {
 		names = strings.Fields("mailboxExists mailboxIndexExists mailboxAcls mailboxDefaultFolders mailboxImapHierarchy " +
 			"mailboxQuota mailboxSharedSeen replication.subtree replication.parentUid default.partition message_bodies")
 	}
 	if !e.HasMailbox() || e.Kind == directory.KindGroup {
 		names = []string{"containers"}
-	} else if e.Kind == directory.KindUser && s.cfg.Version >= 5 {
+	} else if e.Kind == directory.KindUser && s.level >= 5 {
 		names = append(names, "identities", "owner.subscriptions")
 	}
 	all := []*operation{nil}
@@ -32,6 +33,26 @@ func (s *Sim) operations(e *directory.Entry) []*operation {
 		all = append(all, &operation{n, n})
 	}
 	return all
+}
+
+// oldRepairRoutes are what BlueMind had before 5, and 3.5 alone.
+func (s *Sim) oldRepairRoutes() {
+	for word, dry := range map[string]bool{"_check": true, "_check-and-repair": false} {
+		s.router.add("POST", "/mailboxes/{d}/{uid}/"+word, func(c *call) (any, error) {
+			e, err := c.repairable()
+			if err != nil {
+				return nil, err
+			}
+			c.dry = dry
+			return s.task(c, "", func(_ context.Context, m *monitor) (string, error) {
+				m.step(word + " of " + e.MailboxName())
+				if dry {
+					return "", nil
+				}
+				return "", errors.Join(s.settleBox(e), s.dir.SetNoACL(e, false))
+			})
+		})
+	}
 }
 
 func (s *Sim) maintenanceRoutes() {
@@ -44,7 +65,7 @@ func (s *Sim) maintenanceRoutes() {
 		return s.operations(e), nil
 	})
 	s.router.add("POST", path+"/repair", func(c *call) (any, error) { return s.repair(c, false) })
-	if s.cfg.Version < 5 {
+	if s.level < 5 {
 		s.router.add("POST", path+"/check", func(c *call) (any, error) { return s.repair(c, true) })
 	}
 }
@@ -70,7 +91,7 @@ type repairConfig struct {
 func (s *Sim) repair(c *call, check bool) (any, error) {
 	cfg := repairConfig{Dry: check}
 	var err error
-	if s.cfg.Version >= 5 {
+	if s.level >= 5 {
 		cfg, err = need[repairConfig](c)
 	} else {
 		cfg.Operations, err = need[[]string](c)

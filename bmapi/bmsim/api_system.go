@@ -3,6 +3,8 @@ package bmsim
 import (
 	"strconv"
 	"strings"
+
+	"bmsync/bmapi/bmsim/internal/directory"
 )
 
 // States of bm-core.
@@ -10,10 +12,6 @@ const (
 	Running     = "CORE_STATE_RUNNING"
 	Maintenance = "CORE_STATE_MAINTENANCE"
 )
-
-// defaultTags are the roles that a domain gets of every server that has them.
-var defaultTags = strings.Fields("mail/smtp mail/imap bm/es bm/es-data bm/core bm/ac bm/cal bm/contact bm/settings " +
-	"bm/redirector bm/nginx bm/pgsql bm/pgsql-data bm/keycloak metrics/influxdb")
 
 func (s *Sim) systemRoutes() {
 	r := &s.router
@@ -43,15 +41,29 @@ func (s *Sim) systemRoutes() {
 			"default_domain":     "",
 		}}, nil
 	})
+	s.licenceRoute()
 	r.add("GET", "/system/domaintemplate", func(c *call) (any, error) {
 		if err := c.admin(); err != nil {
 			return nil, err
 		}
-		return domainTemplate(), nil
+		return s.domainTemplate(), nil
 	})
 }
 
-func domainTemplate() any {
+// servers are those of the configuration; nil: the usual one.
+func (s *Sim) servers() []directory.Item[directory.Server] {
+	var all []directory.Item[directory.Server]
+	for _, srv := range s.cfg.Servers {
+		tags := srv.Tags
+		if tags == nil {
+			tags = directory.DefaultTags(s.level)
+		}
+		all = append(all, directory.NewServer(srv.UID, tags))
+	}
+	return all
+}
+
+func (s *Sim) domainTemplate() any {
 	type tag struct {
 		Value      string `json:"value"`
 		AutoAssign bool   `json:"autoAssign"`
@@ -63,7 +75,7 @@ func domainTemplate() any {
 		Tags []tag  `json:"tags"`
 	}
 	kinds, at := []kind{}, map[string]int{}
-	for _, t := range append(defaultTags, "mail/smtp-edge", "filehosting/data") {
+	for _, t := range append(directory.AutoTags(s.level), "mail/smtp-edge", "filehosting/data") {
 		id, _, _ := strings.Cut(t, "/")
 		i, ok := at[id]
 		if !ok {

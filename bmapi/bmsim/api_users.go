@@ -111,15 +111,17 @@ func (s *Sim) userPartRoutes() {
 	changeUser(s, "POST", "/users/{d}/{uid}/roles", func(c *call, d string, roles []string) error {
 		return s.dir.SetRoles(c.who(), d, c.p("uid"), directory.KindUser, roles)
 	})
-	changeUser(s, "POST", "/users/{d}/{uid}/_extId", func(c *call, d string, id string) error {
-		return s.dir.SetExternalID(c.who(), d, c.p("uid"), directory.KindUser, id)
-	})
 	changeUser(s, "POST", "/users/{d}/{uid}/_settings", func(c *call, d string, v map[string]string) error {
 		return s.dir.SetUserSettings(c.who(), d, c.p("uid"), v)
 	})
-	changeUser(s, "POST", "/users/{d}/_updateAccountType/{uid}", func(c *call, d string, t directory.AccountType) error {
-		return s.dir.SetAccountType(c.who(), d, c.p("uid"), t)
-	})
+	if s.level >= 4 {
+		changeUser(s, "POST", "/users/{d}/{uid}/_extId", func(c *call, d string, id string) error {
+			return s.dir.SetExternalID(c.who(), d, c.p("uid"), directory.KindUser, id)
+		})
+		changeUser(s, "POST", "/users/{d}/_updateAccountType/{uid}", func(c *call, d string, t directory.AccountType) error {
+			return s.dir.SetAccountType(c.who(), d, c.p("uid"), t)
+		})
+	}
 	s.readUser("roles", func(e *directory.Entry) any { return append([]string{}, e.Roles...) })
 	s.readUser("roles_resolved", func(e *directory.Entry) any { return s.dir.RolesOf(e.Domain, e.UID) })
 	s.readUser("groupUids", func(e *directory.Entry) any { return s.dir.MemberOf(e.Domain, e.UID) })

@@ -54,6 +54,7 @@ type Append struct {
 type Notice struct {
 	Entry   string `json:"entry"`   // whose box
 	Subject string `json:"subject"` // who is told
+	Kind    string `json:"kind"`    // "added", "updated" or "removed": what became of his rights
 }
 
 // Event is a line of the journal: one of its parts is set.

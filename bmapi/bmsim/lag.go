@@ -2,6 +2,8 @@ package bmsim
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -36,16 +38,29 @@ func (l *lagging) Records(ctx context.Context, folderUID string) ([]mail.Record,
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	since := l.since[folderUID]
+	return slices.DeleteFunc(all, func(r mail.Record) bool { return !l.shown(folderUID, r.UID) }), nil
+}
+
+// Body implements mail.View.
+func (l *lagging) Body(ctx context.Context, folderUID string, uid uint32) (io.ReadCloser, int64, error) {
+	l.mu.Lock()
+	shown := l.shown(folderUID, uid)
+	l.mu.Unlock()
+	if !shown {
+		return nil, 0, fmt.Errorf("message %d: %w", uid, mail.ErrNotFound)
+	}
+	return l.View.Body(ctx, folderUID, uid)
+}
+
+// shown notes the first look at a message and tells whether that was long ago.
+func (l *lagging) shown(folderUID string, uid uint32) bool {
+	since, now := l.since[folderUID], l.now()
 	if since == nil {
 		since = map[uint32]time.Time{}
 		l.since[folderUID] = since
 	}
-	now := l.now()
-	return slices.DeleteFunc(all, func(r mail.Record) bool {
-		if since[r.UID].IsZero() {
-			since[r.UID] = now
-		}
-		return now.Sub(since[r.UID]) < l.lag
-	}), nil
+	if since[uid].IsZero() {
+		since[uid] = now
+	}
+	return now.Sub(since[uid]) >= l.lag
 }

@@ -16,7 +16,7 @@ type route struct {
 
 // reading are calls that change nothing although they are no GET. Sessions, keys
 // and the search index are none of what an administrator provisions.
-var reading = []string{"/auth/", "/_search", "/_mget", "/_mgetById", "/_multipleById", "/_count", "/_sorted",
+var reading = []string{"/auth/", "/_search", "/_mget", "/_list", "/_listforuser", "/_canAccess", "/_mgetById", "/_multipleById", "/_count", "/_sorted",
 	"/_filteredChangesetById", "/_consolidate", "/_maintenance/check"}
 
 func writes(method, pattern string) bool {

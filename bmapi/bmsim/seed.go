@@ -123,7 +123,7 @@ func (s *Sim) seedShare(domainUID string, m Share) error {
 	}
 	for _, a := range acl {
 		sub := []directory.Subscription{{Container: container, OfflineSync: true, Automount: true}}
-		if err := s.dir.Subscribe(directory.AdminUID, domainUID, a.Subject, sub); err != nil {
+		if err := s.dir.Subscribe(domainUID, a.Subject, sub); err != nil {
 			return err
 		}
 	}

@@ -27,6 +27,7 @@ const hiddenAdmin = directory.HiddenAdmin
 // Sim is a running BlueMind. Close ends it.
 type Sim struct {
 	cfg     Config
+	level   int             // version whose REST calls are served: 3, 4 or 5
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	work    *errgroup.Group
@@ -64,6 +65,7 @@ type backend interface {
 // context ends.
 func Start(ctx context.Context, cfg Config) (*Sim, error) {
 	s := &Sim{cfg: cfg.withDefaults()}
+	s.level = s.cfg.level()
 	s.sizeLimit.Store(s.cfg.MessageSizeLimit)
 	s.state.Store(Running)
 	s.ctx, s.cancel = context.WithCancel(ctx)
@@ -75,6 +77,9 @@ func Start(ctx context.Context, cfg Config) (*Sim, error) {
 }
 
 func (s *Sim) start() error {
+	if v := s.cfg.Version; v < 3 || v > 5 {
+		return fmt.Errorf("version %d is none of 3, 4 and 5", v)
+	}
 	if err := s.open(); err != nil {
 		return err
 	}
@@ -128,9 +133,10 @@ func (s *Sim) open() error {
 		return err
 	}
 	s.dir, err = directory.Open(sub("directory"), directory.Options{
-		Version: s.cfg.Version, Idle: s.cfg.SessionIdle, Now: s.cfg.Now, AdminSecret: s.cfg.AdminPassword,
-		OnNotify: func(entry, subject string) {
-			s.journal.add(Event{Notice: &Notice{Entry: entry, Subject: subject}})
+		Version: s.level, Idle: s.cfg.SessionIdle, Now: s.cfg.Now, AdminSecret: s.cfg.AdminPassword,
+		Servers: s.servers(),
+		OnNotify: func(entry, subject, kind string) {
+			s.journal.add(Event{Notice: &Notice{Entry: entry, Subject: subject, Kind: kind}})
 		},
 	})
 	if err != nil {
@@ -164,12 +170,20 @@ func (s *Sim) routes() {
 	s.directoryRoutes()
 	s.mailshareRoutes()
 	s.mailboxRoutes()
+	s.filterRoutes()
 	s.groupRoutes()
-	s.externalRoutes()
 	s.containerRoutes()
+	s.subscriptionRoutes()
 	s.taskRoutes()
-	s.folderRoutes()
-	s.itemRoutes()
+	if s.level < 5 {
+		s.oldRepairRoutes()
+	}
+	if s.level >= 4 { // 3.5 tells nothing about mail
+		s.externalRoutes()
+		s.maintenanceRoutes()
+		s.folderRoutes()
+		s.itemRoutes()
+	}
 }
 
 func (s *Sim) listen(addr string, kept *string) (net.Listener, error) {

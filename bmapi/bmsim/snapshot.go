@@ -36,7 +36,8 @@ type entryState struct {
 	Members       []string          `json:"members,omitempty"`       // "kind name"
 	ACL           []string          `json:"acl,omitempty"`           // "kind name: verb", as stored
 	Subscriptions []string          `json:"subscriptions,omitempty"` // "kind name", the own one left out
-	Folders       []string          `json:"folders,omitempty"`       // not with a Cyrus
+	Filter        *directory.Filter `json:"filter,omitempty"`
+	Folders       []string          `json:"folders,omitempty"` // not with a Cyrus
 }
 
 // Snapshot tells all that is provisioned as JSON that can be compared: two
@@ -74,6 +75,7 @@ func (s *Sim) entryState(e *directory.Entry) entryState {
 	x := entryState{
 		Kind: e.Kind, Name: e.MailboxName(), UID: e.UID, ExternalID: string(e.ExternalID), DisplayName: string(e.DisplayName),
 		Value: plainValue(e), Password: e.Password != "", Roles: slices.Sorted(slices.Values(e.Roles)), Settings: e.Settings,
+		Filter: e.Filter,
 	}
 	for _, m := range e.Members {
 		x.Members = append(x.Members, s.named(e.Domain, m.UID))

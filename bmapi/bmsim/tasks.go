@@ -176,7 +176,10 @@ func (s *Sim) taskRoutes() {
 			return nil, err
 		}
 		_, logs := m.get()
-		from, _ := strconv.Atoi(c.q("offset"))
+		from := 0
+		if s.level >= 5 {
+			from, _ = strconv.Atoi(c.q("offset"))
+		}
 		return logs[min(max(from, 0), len(logs)):], nil
 	})
 	s.router.add("GET", "/tasks/{id}/_log", func(c *call) (any, error) {

@@ -45,10 +45,32 @@ func implied4(v Verb) []Verb {
 	return implied(v)
 }
 
+// implied3 is the same for 3.5, which has no SendOnBehalf.
+func implied3(v Verb) []Verb {
+	if v == "Write" {
+		return []Verb{"Read"}
+	}
+	return implied4(v)
+}
+
+// Knows tells whether the version has a verb.
+func (s *Store) Knows(v Verb) bool {
+	switch v {
+	case "SendAs", "ReadExtended":
+		return s.opts.Version >= 5
+	case "SendOnBehalf":
+		return s.opts.Version >= 4
+	}
+	return true
+}
+
 // Expand lists a verb and all it holds.
 func (s *Store) Expand(v Verb) []Verb {
 	of := implied
-	if s.opts.Version < 5 {
+	switch {
+	case s.opts.Version < 4:
+		of = implied3
+	case s.opts.Version < 5:
 		of = implied4
 	}
 	all := []Verb{v}
@@ -139,8 +161,8 @@ func (s *Store) expanded(e *Entry) []ACE {
 	return all
 }
 
-// SetACL replaces the rights on a container. Subjects that lose all rights lose
-// their subscription, too.
+// SetACL replaces the rights on a container. Who has none of any kind left loses
+// the subscription, too.
 func (s *Store) SetACL(by, uid string, list []ACE) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,7 +189,7 @@ func (s *Store) SetACL(by, uid string, list []ACE) error {
 	if err := s.put(&n); err != nil {
 		return err
 	}
-	s.notify(e, before, s.compacted(list))
+	s.notify(by, e, before, s.compacted(list))
 	return s.unsubscribeLost(&n)
 }
 
@@ -194,51 +216,48 @@ func (s *Store) sendAs(e *Entry, list []ACE) []ACE {
 	return list
 }
 
-// compacted gives for each subject the verbs that no other of its verbs holds.
-func (s *Store) compacted(list []ACE) map[string][]Verb {
-	bySubject := map[string][]Verb{}
+// compacted leaves out the verbs that another one of the same subject holds.
+func (s *Store) compacted(list []ACE) []ACE {
+	var top []ACE
 	for _, a := range list {
-		bySubject[a.Subject] = append(bySubject[a.Subject], a.Verb)
+		covered := slices.ContainsFunc(list, func(b ACE) bool { return a.Subject == b.Subject && a.Verb != b.Verb && s.can(b.Verb, a.Verb) })
+		if !covered && !slices.Contains(top, a) {
+			top = append(top, a)
+		}
 	}
-	for subject, all := range bySubject {
-		top := slices.DeleteFunc(slices.Clone(all), func(v Verb) bool {
-			return slices.ContainsFunc(all, func(w Verb) bool { return w != v && s.can(w, v) })
-		})
-		slices.Sort(top)
-		bySubject[subject] = slices.Compact(top)
-	}
-	return bySubject
+	return top
 }
 
-// notify tells whom BlueMind 5 would write to: new subjects only when nothing
-// was removed or changed in the same call.
-func (s *Store) notify(e *Entry, before, after map[string][]Verb) {
+// notify tells whom BlueMind 5 would write to, as its hook counts: a subject that
+// is in both differences is told of an update; new lines are told of only when
+// none has gone, and gone ones only when none is new. Who does it is not told.
+func (s *Store) notify(by string, e *Entry, before, after []ACE) {
 	if s.opts.Version < 5 {
 		return
 	}
-	var added, changed, removed []string
-	for _, subject := range slices.Sorted(maps.Keys(after)) {
-		if old, ok := before[subject]; !ok {
-			added = append(added, subject)
-		} else if !slices.Equal(old, after[subject]) {
-			changed = append(changed, subject)
+	minus := func(a, b []ACE) (subjects []string) {
+		for _, x := range a {
+			if !slices.Contains(b, x) && x.Subject != by && !slices.Contains(subjects, x.Subject) {
+				subjects = append(subjects, x.Subject)
+			}
+		}
+		slices.Sort(subjects)
+		return subjects
+	}
+	tell := func(subjects []string, kind string) {
+		for _, subject := range subjects {
+			if who := s.byUID[subject]; who != nil && who.DefaultEmail() != "" {
+				s.opts.OnNotify(e.UID, subject, kind)
+			}
 		}
 	}
-	for _, subject := range slices.Sorted(maps.Keys(before)) {
-		if _, ok := after[subject]; !ok {
-			removed = append(removed, subject)
-		}
+	added, removed := minus(after, before), minus(before, after)
+	tell(slices.DeleteFunc(slices.Clone(added), func(x string) bool { return !slices.Contains(removed, x) }), "updated")
+	if len(removed) == 0 {
+		tell(added, "added")
 	}
-	told := changed
-	if len(removed) == 0 && len(changed) == 0 {
-		told = added
-	} else if len(added) == 0 {
-		told = append(told, removed...)
-	}
-	for _, subject := range told {
-		if who := s.byUID[subject]; who != nil && who.DefaultEmail() != "" {
-			s.opts.OnNotify(e.UID, subject)
-		}
+	if len(added) == 0 {
+		tell(removed, "removed")
 	}
 }
 

@@ -25,6 +25,7 @@ type Entry struct {
 	Members   []Member          `json:"members,omitempty"`
 	ACL       []ACE             `json:"acl,omitempty"`
 	Subs      []Subscription    `json:"subs,omitempty"`
+	Filter    *Filter           `json:"filter,omitempty"`
 	Settings  map[string]string `json:"settings,omitempty"`
 	Roles     []string          `json:"roles,omitempty"`
 	NoACL     bool              `json:"noACL,omitempty"` // a hook failed: the container of its rights is missing

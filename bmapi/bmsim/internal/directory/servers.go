@@ -8,15 +8,26 @@ import (
 // TagIMAP is the role that a mailbox needs of its server.
 const TagIMAP = "mail/imap"
 
-func defaultServers() []Item[Server] {
-	return []Item[Server]{{
-		Value: Server{
-			IP: "127.0.0.1", FQDN: "localhost", Name: "bm-master",
-			Tags: strings.Fields("bm/core mail/imap mail/smtp bm/es bm/es-data bm/ac bm/cal bm/contact bm/settings " +
-				"bm/redirector bm/nginx bm/pgsql bm/pgsql-data bm/webmail metrics/influxdb"),
-		},
-		Meta: Meta{UID: "bm-master", InternalID: 1, Version: 1, DisplayName: "bm-master", Flags: []string{}},
-	}}
+// AutoTags are the tags that a domain gets of every server that has them.
+func AutoTags(version int) []string {
+	tags := strings.Fields("mail/smtp mail/imap bm/es bm/core bm/ac bm/cal bm/contact bm/settings bm/redirector bm/nginx bm/pgsql")
+	if version < 5 {
+		return append(tags, "bm/hps", "bm/xmpp")
+	}
+	return append(tags, "bm/es-data", "bm/pgsql-data", "bm/keycloak", "metrics/influxdb")
+}
+
+// DefaultTags are those of an installation's only server.
+func DefaultTags(version int) []string {
+	return append(slices.DeleteFunc(AutoTags(version), func(t string) bool { return t == "bm/keycloak" }), "bm/webmail")
+}
+
+// NewServer makes a server.
+func NewServer(uid string, tags []string) Item[Server] {
+	return Item[Server]{
+		Value: Server{IP: "127.0.0.1", FQDN: "localhost", Name: uid, Tags: tags},
+		Meta:  Meta{UID: uid, InternalID: 1, Version: 1, DisplayName: Text(uid), Flags: []string{}},
+	}
 }
 
 // Servers lists the installation's servers.

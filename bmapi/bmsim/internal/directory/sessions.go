@@ -71,14 +71,14 @@ func (s *Store) openSession(id string, e *Entry, origin string, byKey bool) (*Se
 }
 
 // Session returns the live session of that id and starts its idle time anew. An
-// API key without a session gets one, under the key itself.
+// API key without a session gets one, under the key itself; not in 3.5.
 func (s *Store) Session(id string) (*Session, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if x := s.live(id); x != nil {
 		return s.used(x), true
 	}
-	if k := s.key(id); k != nil {
+	if k := s.key(id); k != nil && s.opts.Version >= 4 {
 		if d := s.domains[k.DomainUID]; d != nil && d.entries[k.Subject] != nil {
 			x, err := s.openSession(id, d.entries[k.Subject], "apikey-of-"+k.Subject, true)
 			return x, err == nil

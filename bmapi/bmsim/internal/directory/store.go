@@ -16,14 +16,15 @@ const GlobalDomain = "global.virt"
 
 // Options of a store.
 type Options struct {
-	Version     int           // 4 or 5
+	Version     int           // 3, 4 or 5
 	Idle        time.Duration // of a session; 0: 20 minutes
 	Now         func() time.Time
-	Servers     []Item[Server] // nil: bm-master with the usual tags
+	Servers     []Item[Server] // nil: bm-master with [DefaultTags]
 	AdminSecret string         // password of admin0; "": the one kept, at first "admin"
 	// OnNotify learns of each notification mail that BlueMind would send when
-	// rights change: entry whose box it is, subject that is told.
-	OnNotify func(entry, subject string)
+	// rights change: entry whose box it is, subject that is told, and whether his
+	// rights were "added", "updated" or "removed".
+	OnNotify func(entry, subject, kind string)
 }
 
 func (o Options) withDefaults() Options {
@@ -37,10 +38,10 @@ func (o Options) withDefaults() Options {
 		o.Now = time.Now
 	}
 	if o.Servers == nil {
-		o.Servers = defaultServers()
+		o.Servers = []Item[Server]{NewServer("bm-master", DefaultTags(o.Version))}
 	}
 	if o.OnNotify == nil {
-		o.OnNotify = func(string, string) {}
+		o.OnNotify = func(string, string, string) {}
 	}
 	return o
 }
@@ -257,6 +258,16 @@ func (s *Store) Entry(domainUID, uid string) (*Entry, bool) {
 	}
 	e := d.entries[uid]
 	return e, e != nil
+}
+
+// DomainOf is the domain of the entry with that uid, or "".
+func (s *Store) DomainOf(uid string) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if e := s.byUID[uid]; e != nil {
+		return e.Domain
+	}
+	return ""
 }
 
 // Entries lists the entries of a domain, by display name.

@@ -1,6 +1,9 @@
 package directory
 
-import "slices"
+import (
+	"errors"
+	"slices"
+)
 
 // Subscription makes a mailbox appear for a user.
 type Subscription struct {
@@ -21,33 +24,58 @@ type SubscriptionItem struct {
 	Automount        bool   `json:"automount"`
 }
 
-// Subscribe adds subscriptions. Repeating one changes its offlineSync only; an
-// unknown user is not noticed.
-func (s *Store) Subscribe(by, domainUID, userUID string, subs []Subscription) error {
+// Subscribe adds subscriptions, one after the other till one names a container
+// that isn't there. Repeating one changes its offlineSync only; an unknown user is
+// not noticed.
+func (s *Store) Subscribe(domainUID, userUID string, subs []Subscription) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, x := range subs {
-		if _, err := s.container(x.Container); err != nil {
-			return err
+	return s.changeSubs(domainUID, userUID, subs, func(list []Subscription, x Subscription) []Subscription {
+		for i := range list {
+			if list[i].Container == x.Container {
+				list[i].OfflineSync = x.OfflineSync
+				return list
+			}
 		}
-	}
+		return append(list, x)
+	})
+}
+
+// SetAutomount changes automount of subscriptions that are there.
+func (s *Store) SetAutomount(domainUID, userUID string, subs []Subscription) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changeSubs(domainUID, userUID, subs, func(list []Subscription, x Subscription) []Subscription {
+		for i := range list {
+			if list[i].Container == x.Container {
+				list[i].Automount = x.Automount
+			}
+		}
+		return list
+	})
+}
+
+func (s *Store) changeSubs(domainUID, userUID string, subs []Subscription, with func([]Subscription, Subscription) []Subscription) error {
+	var unknown error
 	_, u, err := s.find(domainUID, userUID, KindUser)
-	if err != nil {
-		return nil // BlueMind answers OK and stores nothing
+	if err != nil { // BlueMind answers OK and stores nothing
+		u = &Entry{}
 	}
 	n := *u
 	n.Subs = slices.Clone(u.Subs)
 	for _, x := range subs {
-		if i := slices.IndexFunc(n.Subs, func(o Subscription) bool { return o.Container == x.Container }); i >= 0 {
-			n.Subs[i].OfflineSync = x.OfflineSync
-		} else {
-			n.Subs = append(n.Subs, x)
+		if _, unknown = s.container(x.Container); unknown != nil {
+			break
 		}
+		n.Subs = with(n.Subs, x)
 	}
-	return s.put(&n)
+	if u.UID == "" || slices.Equal(n.Subs, u.Subs) {
+		return unknown
+	}
+	return errors.Join(s.put(&n), unknown)
 }
 
-// Unsubscribe removes subscriptions.
+// Unsubscribe removes subscriptions, but for that to a user's own box.
 func (s *Store) Unsubscribe(domainUID, userUID string, containers []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,7 +83,8 @@ func (s *Store) Unsubscribe(domainUID, userUID string, containers []string) erro
 	if err != nil {
 		return nil // as in Subscribe
 	}
-	return s.withoutSubs(u, containers)
+	own := ACLContainer(userUID)
+	return s.withoutSubs(u, slices.DeleteFunc(slices.Clone(containers), func(c string) bool { return c == own }))
 }
 
 func (s *Store) withoutSubs(u *Entry, containers []string) error {
@@ -67,17 +96,19 @@ func (s *Store) withoutSubs(u *Entry, containers []string) error {
 	return s.put(&n)
 }
 
-// unsubscribeLost ends the subscriptions of users who may no longer read e.
+// unsubscribeLost ends the subscriptions of users who have no right on e left.
 func (s *Store) unsubscribeLost(e *Entry) error {
 	d, c := s.domains[e.Domain], ACLContainer(e.UID)
 	for _, u := range d.entries {
-		if u.User == nil || !slices.ContainsFunc(u.Subs, func(x Subscription) bool { return x.Container == c }) {
+		if u.User == nil || u.UID == e.UID || !slices.ContainsFunc(u.Subs, func(x Subscription) bool { return x.Container == c }) {
 			continue
 		}
-		if !s.Allowed(u.UID, s.memberOf(e.Domain, u.UID), e, "Read") {
-			if err := s.withoutSubs(u, []string{c}); err != nil {
-				return err
-			}
+		groups := s.memberOf(e.Domain, u.UID)
+		if slices.ContainsFunc(e.ACL, func(a ACE) bool { return a.Subject == u.UID || slices.Contains(groups, a.Subject) }) {
+			continue
+		}
+		if err := s.withoutSubs(u, []string{c}); err != nil {
+			return err
 		}
 	}
 	return nil

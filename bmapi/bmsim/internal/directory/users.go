@@ -67,7 +67,17 @@ func (s *Store) finishUser(d *domain, e *Entry, u *User) {
 	u.Password, u.Quota = "", unlimited(u.Quota)
 	if u.Routing == "none" { // addresses outside the domain become a forward
 		u.Routing = "internal"
-		u.Emails = slices.DeleteFunc(u.Emails, func(m Email) bool { return !d.local(m.Address) })
+		f := e.Filtering()
+		u.Emails = slices.DeleteFunc(u.Emails, func(m Email) bool {
+			if d.local(m.Address) {
+				return false
+			}
+			f.Forwarding.Emails = append(f.Forwarding.Emails, m.Address)
+			return true
+		})
+		if f.Forwarding.Enabled = len(f.Forwarding.Emails) > 0; f.Forwarding.Enabled {
+			e.Filter = &f
+		}
 	}
 	if u.Properties == nil {
 		u.Properties = map[string]string{}
