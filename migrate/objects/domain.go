@@ -17,7 +17,7 @@ import (
 // that is not dry, or the outcome is a conflict that says why.
 func (m *Maker) Domain(ctx context.Context, want Domain) (*bmapi.Domain, Outcome, error) {
 	w := want.tidy()
-	o := Outcome{Kind: KindDomain, Name: w.Name, Domain: w.Name}
+	o := Outcome{Kind: KindDomain, Name: w.Name}
 	if bad := w.bad(); bad != nil {
 		return nil, o.conflict(bad), nil
 	}
@@ -87,8 +87,14 @@ func (m *Maker) lookDomain(ctx context.Context, w Domain) (*bmapi.Domain, *refus
 	return d, nil, nil
 }
 
+// createDomain makes the domain. Its uid is its default alias: where the two
+// differ, BlueMind drops the addresses that users have under the uid.
 func (m *Maker) createDomain(ctx context.Context, w Domain, o Outcome) (*bmapi.Domain, Outcome, error) {
-	o.UID = w.Name
+	uid := w.DefaultAlias
+	if uid == "" {
+		uid = w.Name
+	}
+	o.UID, o.Domain = uid, uid
 	if _, bad, err := m.mailServer(ctx, w.MailServer); err != nil || bad != nil {
 		if bad != nil {
 			o = o.conflict(bad)
@@ -97,20 +103,18 @@ func (m *Maker) createDomain(ctx context.Context, w Domain, o Outcome) (*bmapi.D
 	}
 	o.Action = Created
 	if m.Dry {
-		m.memory.realms.of(nil, w.Name).plan(w.names(), w.settings())
-		m.memory.realms.of(nil, w.Name) // by its aliases as well
+		m.memory.realms.of(nil, uid).plan(w.names(), w.settings())
+		m.memory.realms.of(nil, uid) // by its aliases as well
 		return nil, o, nil
 	}
 	var d *bmapi.Domain
-	look := func() (ok bool, err error) {
-		d, ok, err = found(m.Admin.Domain(ctx, w.Name))
-		return ok, err
-	}
-	made := Made{Kind: KindDomain, DomainUID: w.Name, UID: w.Name, Name: w.Name, Detail: "name=" + w.Name}
-	refused, err := m.create(ctx, made, func() (err error) {
-		d, err = m.Admin.PutDomain(ctx, bmapi.NewDomain{UID: w.Name, DefaultAlias: w.defaultAlias(), Aliases: w.Aliases, Description: "made by bmsync"})
+	refused, err := m.create(ctx, domainMade(uid), func() (err error) {
+		d, err = m.Admin.PutDomain(ctx, bmapi.NewDomain{UID: uid, DefaultAlias: uid, Aliases: w.names(), Description: "made by bmsync"})
 		return err
-	}, look)
+	}, func() (ok bool, err error) {
+		d, ok, err = found(m.Admin.Domain(ctx, uid))
+		return ok, err
+	})
 	switch {
 	case err != nil:
 		return nil, o, fmt.Errorf("create domain %s: %w", w.Name, err)
@@ -124,12 +128,7 @@ func (m *Maker) createDomain(ctx context.Context, w Domain, o Outcome) (*bmapi.D
 	return d, o, err
 }
 
-func (want Domain) defaultAlias() string {
-	if want.DefaultAlias != "" {
-		return want.DefaultAlias
-	}
-	return want.Name
-}
+func domainMade(uid string) Made { return Made{Kind: KindDomain, DomainUID: uid, UID: uid, Name: uid} }
 
 // domainStep is a change of a domain, and the call that makes it.
 type domainStep struct {
@@ -144,7 +143,7 @@ func (m *Maker) settleDomain(ctx context.Context, d *bmapi.Domain, w Domain, o O
 	o.UID, o.Domain = d.UID, d.UID
 	r := m.memory.realms.of(d, d.UID)
 	if !created {
-		if err := m.confirm(ctx, Made{Kind: KindDomain, DomainUID: d.UID, UID: d.UID, Name: w.Name, Detail: "name=" + w.Name}); err != nil {
+		if err := m.confirm(ctx, domainMade(d.UID)); err != nil {
 			return nil, o, err
 		}
 	}
@@ -232,6 +231,9 @@ func (m *Maker) domainSteps(ctx context.Context, r *realm, d *bmapi.Domain, w Do
 func (m *Maker) aliasSteps(ctx context.Context, r *realm, d *bmapi.Domain, w Domain) []domainStep {
 	var steps []domainStep
 	lacking := slices.DeleteFunc(w.names(), d.Has)
+	if uid := strings.ToLower(d.UID); w.drops(d) {
+		lacking = append(lacking, uid)
+	}
 	if len(lacking) > 0 {
 		if m.Dry {
 			r.plan(lacking, nil)
@@ -255,4 +257,19 @@ func (m *Maker) aliasSteps(ctx context.Context, r *realm, d *bmapi.Domain, w Dom
 		}})
 	}
 	return steps
+}
+
+// drops tells whether BlueMind would drop addresses under the domain's uid that
+// are wanted, or in use: it does so where the uid is neither the default alias
+// nor an alias (bluemind/api.md 5.3).
+func (want Domain) drops(d *bmapi.Domain) bool {
+	uid, def := strings.ToLower(d.UID), strings.ToLower(d.DefaultAlias)
+	if def == "" || slices.Contains(tidied(d.Aliases), uid) {
+		return false // versions without a default alias drop nothing
+	}
+	will := def
+	if want.DefaultAlias != "" {
+		will = want.DefaultAlias
+	}
+	return will != uid && (def == uid || slices.Contains(want.names(), uid))
 }

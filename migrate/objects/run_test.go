@@ -48,7 +48,7 @@ func TestWhatIsMade(t *testing.T) {
 		s := start(t, version)
 		s.must(s.maker(nil), small())
 		d := s.domain("eins.test")
-		if d.UID != "one.test" || d.DefaultAlias != "uno.test" {
+		if d.UID != "uno.test" || d.DefaultAlias != "uno.test" {
 			t.Errorf("%+v", d)
 		}
 		set, err := s.admin.Settings(t.Context(), d.UID)

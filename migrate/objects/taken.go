@@ -77,13 +77,15 @@ func (m *Maker) takenAddress(ctx context.Context, r *realm, uid string, emails [
 	return nil, nil
 }
 
-// forms are the addresses that one stands for.
+// forms are the addresses that one stands for; the one under the domain's uid
+// comes last, as people may never have seen it.
 func (r *realm) forms(e bmapi.Email) []string {
 	forms := []string{e.Address}
 	if !e.AllAliases {
 		return forms
 	}
-	for _, n := range r.all() {
+	names := slices.DeleteFunc(r.all(), func(n string) bool { return n == r.uid })
+	for _, n := range append(names, r.uid) {
 		if a := localOf(e.Address) + "@" + n; !slices.Contains(forms, a) {
 			forms = append(forms, a)
 		}
@@ -141,4 +143,21 @@ func (m *Maker) elsewhere(ctx context.Context, r *realm, address string) (*refus
 	}
 	return because(fmt.Sprintf("correct the row, or add %s to the aliases of the domain in bmsync.yaml", name),
 		"%s is in no domain of BlueMind: %s has not the alias %s", address, r.uid, name), nil
+}
+
+// dropped says which address of a user BlueMind would drop without a word: one
+// under the uid of a domain that is known by other names alone, unless it is the
+// login's or counts under all names.
+func (r *realm) dropped(login string, emails []bmapi.Email) *refusal {
+	d := r.is()
+	if d == nil || d.DefaultAlias == "" || strings.EqualFold(d.DefaultAlias, r.uid) || slices.Contains(tidied(d.Aliases), r.uid) {
+		return nil
+	}
+	for _, e := range emails {
+		if !e.AllAliases && domainOf(e.Address) == r.uid && localOf(e.Address) != login {
+			return because(fmt.Sprintf("add %s to the aliases of the domain, or write the address under another of its names", r.uid),
+				"BlueMind keeps no address %s: %s is neither an alias of the domain nor its default one", e.Address, r.uid)
+		}
+	}
+	return nil
 }

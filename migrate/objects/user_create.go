@@ -82,8 +82,10 @@ func (m *Maker) newUser(ctx context.Context, w User, emails []bmapi.Email) (*bma
 
 // beforeUser looks for what stands against a new user, and finds his groups.
 func (m *Maker) beforeUser(ctx context.Context, r *realm, w User, uid string, emails []bmapi.Email) ([]*bmapi.Group, *refusal, error) {
-	if bad := badLogin(w.Login); bad != nil {
-		return nil, bad, nil
+	for _, bad := range []*refusal{badLogin(w.Login), r.dropped(w.Login, emails)} {
+		if bad != nil {
+			return nil, bad, nil
+		}
 	}
 	for _, look := range []func() (*refusal, error){
 		func() (*refusal, error) { return m.takenAddress(ctx, r, uid, emails) },

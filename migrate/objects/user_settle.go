@@ -106,6 +106,9 @@ func (m *Maker) compareUser(ctx context.Context, r *realm, w User, u *bmapi.User
 	if w.DataLocation != "" && u.DataLocation != w.DataLocation {
 		d.notes = append(d.notes, because("correct the row, column data_location, or move the user in BlueMind", "his mail is kept by %s, not by %s", u.DataLocation, w.DataLocation))
 	}
+	if bad := r.dropped(u.Login, d.added); bad != nil {
+		return nil, bad, nil
+	}
 	if bad, err := m.takenAddress(ctx, r, u.UID, d.added); err != nil || bad != nil {
 		return nil, bad, err
 	}
