@@ -3,6 +3,7 @@ package bmsim_test
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -195,8 +196,8 @@ func TestSubscribedAccounts(t *testing.T) {
 // TestLagOfShares: what REST says of a mailshare of version 4 is late, too.
 func TestLagOfShares(t *testing.T) {
 	cfg := version4()
-	now := time.Now()
-	cfg.Now, cfg.ReplicationLag = func() time.Time { return now }, time.Minute
+	var later atomic.Int64
+	cfg.Now, cfg.ReplicationLag = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }, time.Minute
 	cfg.SessionIdle = time.Hour
 	sim := start(t, cfg)
 	adm := admin(t, sim)
@@ -213,7 +214,7 @@ func TestLagOfShares(t *testing.T) {
 	}) bool {
 		return f.Value.FullName == "support/Sent"
 	})
-	if err := sim.Deliver(t.Context(), folders[i].UID, "Subject: x\r\n\r\nx", now); err != nil {
+	if err := sim.Deliver(t.Context(), folders[i].UID, "Subject: x\r\n\r\nx", time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	count := func() int {
@@ -228,7 +229,7 @@ func TestLagOfShares(t *testing.T) {
 	if a := adm.do("GET", "/mail_items/"+folders[i].UID+"/eml/1", nil); a.status != 404 {
 		t.Errorf("a message that isn't shown can be read: %d", a.status)
 	}
-	now = now.Add(2 * time.Minute)
+	later.Store(int64(2 * time.Minute))
 	if n := count(); n != 1 {
 		t.Errorf("%d after the lag", n)
 	}

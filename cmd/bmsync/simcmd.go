@@ -28,27 +28,23 @@ type simFlags struct {
 	rate, limit            string
 	adminFile              string
 	cyrusLab               string
-	refusal                time.Duration
+	release, world         string
+	refusal, lag           time.Duration
 }
 
 func newSimCmd(a *app) *cobra.Command {
 	var s simFlags
 	cmd := &cobra.Command{
 		Use: "sim", Short: "Serve an embedded BlueMind on the loopback, to rehearse on",
-		Long: `sim serves an embedded BlueMind: the REST interface, the mail proxy in front and,
-for version 5, BlueMind's own IMAP endpoint. With --dir its store is kept, and
-served again next time on the same ports. It takes connections from this machine
-only. With --bluemind 4 and --cyrus a real Cyrus keeps the mail: --cyrus names
-the lab.json that examples/lab/up wrote. Without it version 4 has no IMAP: objects
-and keys can be rehearsed on it, mail can't.
-
-Its last lines are a target for bmsync.yaml.`,
+		Long: simHelp,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.sim(cmd.Context(), s) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.dir, "dir", "", "folder that keeps its store; empty: in memory")
-	f.IntVar(&s.version, "bluemind", 5, "BlueMind's version: 4 or 5")
+	f.IntVar(&s.version, "bluemind", 5, "BlueMind's version: 3 (3.5), 4 or 5")
+	f.StringVar(&s.release, "release", "", "release it calls itself (default 5.1, 4.6.2 or 3.5.15)")
+	f.StringVar(&s.world, "world", "", "JSON file with domains, users, shares and directories to begin with")
 	f.StringSliceVar(&s.domains, "domain", nil, "domain to make, with aliases after colons: example.org:example.com; may be repeated")
 	f.StringVar(&s.rest, "listen-rest", "", "address of the REST interface (default: the one kept in --dir, or a free port)")
 	f.StringVar(&s.imap, "listen-imap", "", "address of IMAP with STARTTLS")
@@ -57,14 +53,16 @@ Its last lines are a target for bmsync.yaml.`,
 	f.StringVar(&s.limit, "message-size-limit", "", "largest message, such as 20MB (default 10000000 bytes)")
 	f.StringVar(&s.adminFile, "admin-secret-file", "", "file with the password of admin0 (default: the one kept in --dir, or admin)")
 	f.StringVar(&s.cyrusLab, "cyrus", "", "lab.json of a running Cyrus, for --bluemind 4")
+	f.DurationVar(&s.lag, "replication-lag", 0, "how late REST shows messages of version 4")
 	f.DurationVar(&s.refusal, "refusal-delay", 0, "pause after a refused login (default 2s, as BlueMind has)")
 	return cmd
 }
 
 func (s simFlags) config(ctx context.Context) (bmsim.Config, error) {
-	c := bmsim.Config{Version: s.version, Dir: s.dir, ListenREST: s.rest, ListenIMAP: s.imap, ListenIMAPS: s.imaps, RefusalDelay: s.refusal}
-	if s.version != 4 && s.version != 5 {
-		return c, &usageError{fmt.Errorf("--bluemind is 4 or 5, not %d", s.version)}
+	c := bmsim.Config{Version: s.version, Dir: s.dir, ListenREST: s.rest, ListenIMAP: s.imap, ListenIMAPS: s.imaps, RefusalDelay: s.refusal,
+		ReleaseName: s.release, ReplicationLag: s.lag}
+	if s.version < 3 || s.version > 5 {
+		return c, &usageError{fmt.Errorf("--bluemind is 3, 4 or 5, not %d", s.version)}
 	}
 	for _, d := range s.domains {
 		name, aliases, _ := strings.Cut(d, ":")
@@ -77,6 +75,13 @@ func (s simFlags) config(ctx context.Context) (bmsim.Config, error) {
 		c.Domains = append(c.Domains, domain)
 	}
 	var err error
+	if s.world != "" {
+		more, err := simWorld(s.world)
+		if err != nil {
+			return c, err
+		}
+		c.Domains = append(c.Domains, more...)
+	}
 	if c.RateLimit, err = sizeFlag("--rate", s.rate); err != nil {
 		return c, err
 	}
@@ -125,7 +130,7 @@ func (a *app) sim(ctx context.Context, s simFlags) error {
 	if err := keepPorts(s.dir, sim); err != nil {
 		return errors.Join(err, sim.Close())
 	}
-	info := simInfo{Version: s.version, URL: sim.URL(), IMAP: sim.IMAPAddr(), IMAPS: sim.IMAPSAddr(), CAFile: absolute(sim.CAFile()), Dir: s.dir, SecretFile: absolute(s.adminFile), NoIMAP: c.Version == 4 && c.Cyrus == nil}
+	info := simInfo{Version: s.version, URL: sim.URL(), IMAP: sim.IMAPAddr(), IMAPS: sim.IMAPSAddr(), CAFile: absolute(sim.CAFile()), Dir: s.dir, SecretFile: absolute(s.adminFile), NoIMAP: c.Version < 5 && c.Cyrus == nil}
 	if err := a.result(info, info.text); err != nil {
 		sim.Close()
 		return err
@@ -147,7 +152,7 @@ type simInfo struct {
 	Dir     string `json:"dir,omitempty"`
 
 	SecretFile string `json:"secret_file,omitempty"` // of the administrator
-	NoIMAP     bool   `json:"no_imap,omitempty"`     // version 4 without a Cyrus
+	NoIMAP     bool   `json:"no_imap,omitempty"`     // before version 5, without a Cyrus
 }
 
 // absolute is a path that holds in any folder.
