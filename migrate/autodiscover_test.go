@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -279,8 +280,8 @@ func TestAutodiscoverBeforeTheDNSChange(t *testing.T) {
 	if !strings.Contains(f.Mend, "restart bm-mapi") || !strings.Contains(f.Mend, "--phase after-dns") {
 		t.Errorf("mend %q", f.Mend)
 	}
-	if res.Warnings != 0 || res.Blockers != 0 {
-		t.Errorf("%s", described(res))
+	if n := len(slices.DeleteFunc(slices.Clone(res.Findings), func(f migrate.Finding) bool { return f.ID != "autodiscover" })); n != 1 {
+		t.Errorf("%d findings of autodiscover: %s", n, described(res))
 	}
 }
 

@@ -138,6 +138,7 @@ func Check(ctx context.Context, o CheckOptions) (CheckResult, error) {
 	if ctx.Err() != nil {
 		return CheckResult{}, fmt.Errorf("check: %w", context.Cause(ctx))
 	}
+	c.unsaid() // once both have said what they know
 	return c.result(), nil
 }
 
@@ -175,9 +176,9 @@ func stoppable(ctx context.Context, stop <-chan struct{}) (_ context.Context, re
 
 // lookAtTarget goes from the installation to its domains and accounts.
 func (c *checkup) lookAtTarget(ctx context.Context) {
-	defer c.unsaid()
 	defer c.greeting(ctx)
 	if !c.open(ctx) {
+		c.guess()
 		c.ask(ctx)
 		return
 	}

@@ -74,12 +74,13 @@ func (p *pagePrinter) wrap(first, text string) {
 	p.line(line)
 }
 
-// unbroken splits a text at its spaces, but for those between backticks.
+// unbroken splits a text where a line may end: at its spaces, but for those
+// between backticks and those before or after a sign that doesn't stand alone.
 func unbroken(text string) []string {
 	var words []string
-	inside := false
+	inside, glued := false, false
 	for _, word := range strings.Fields(text) {
-		if inside {
+		if inside || glued || len(words) > 0 && slices.Contains([]string{"»", ":", ";", "?", "!", "%"}, strings.TrimRight(word, ".,;)")) {
 			words[len(words)-1] += " " + word
 		} else {
 			words = append(words, word)
@@ -87,6 +88,7 @@ func unbroken(text string) []string {
 		if strings.Count(word, "`")%2 == 1 {
 			inside = !inside
 		}
+		glued = word == "«"
 	}
 	return words
 }
@@ -126,7 +128,7 @@ func (p *pagePrinter) questions() {
 	}
 	p.line("", "## "+p.words.open, "")
 	for _, check := range p.page.Open {
-		p.wrap("- ", code(check.ID)+": "+escaped(check.Asks))
+		p.wrap("- ", code(check.ID)+p.words.colon+escaped(check.Asks))
 	}
 	p.line("")
 	p.wrap("", p.words.atOnce)
@@ -170,7 +172,7 @@ func (p *pagePrinter) checks(indent string, checks []GuideCheck) {
 		case c.Probe:
 			how = p.words.byProbe
 		}
-		p.wrap(indent, fmt.Sprintf("%s, %s: %s", code(c.ID), how, p.result(c)))
+		p.wrap(indent, code(c.ID)+", "+how+p.words.colon+p.result(c))
 	}
 }
 
@@ -182,7 +184,7 @@ func (p *pagePrinter) result(c GuideCheck) string {
 	case c.By != "":
 		text := fmt.Sprintf(w.confirmed, escaped(c.By), p.when(c.At))
 		if c.Note != "" {
-			text += ": " + escaped(c.Note)
+			text += w.colon + escaped(c.Note)
 		}
 		return text
 	case c.Outcome == Later && c.How == Operator && !p.page.Phase.Includes(c.Phase):
@@ -197,7 +199,7 @@ func (p *pagePrinter) result(c GuideCheck) string {
 	if c.Text == "" || p.page.Language != "en" && (c.Outcome == Ok || c.Outcome == Moot) {
 		return text
 	}
-	return text + ": " + fmt.Sprintf(w.quotes, escaped(c.Text))
+	return text + w.colon + fmt.Sprintf(w.quotes, escaped(c.Text))
 }
 
 // when writes a moment in the page's place.

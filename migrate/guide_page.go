@@ -159,7 +159,7 @@ func recipesFor(r CheckResult, language string) ([]GuideRecipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts := recipeFacts(r)
+	facts := recipeFacts(r, guideLanguages[language])
 	out := []GuideRecipe{}
 	for _, recipe := range recipeOrder {
 		if recipe.only != 0 && r.Major != 0 && recipe.only != r.Major {
@@ -191,12 +191,11 @@ type recipeData struct {
 }
 
 type recipeSizing struct {
-	Version                     int
-	Accounts                    int
-	Messages                    int64
-	Bytes, Total, Memory        string
-	Disks                       []recipeDisk
-	Longest, LongestSize, Least string
+	Version                          int
+	Accounts, Messages, Bytes, Total string
+	Memory                           string // "": none more
+	Disks                            []recipeDisk
+	Longest, LongestSize, Least      string // Least "": less than a minute, or not limited
 }
 
 type recipeDisk struct {
@@ -204,7 +203,7 @@ type recipeDisk struct {
 	Free               bool
 }
 
-func recipeFacts(r CheckResult) recipeData {
+func recipeFacts(r CheckResult, w guideWords) recipeData {
 	d := recipeData{Target: r.Target, Host: r.ExternalURL, Major: r.Major, Replications: len(r.MailServers), MailServers: strings.Join(r.MailServers, ", ")}
 	if u, err := url.Parse(r.URL); err == nil && d.Host == "" {
 		d.Host = u.Hostname()
@@ -216,24 +215,26 @@ func recipeFacts(r CheckResult) recipeData {
 	if len(d.DomainUIDs) == 0 {
 		d.DomainUIDs = []string{"DOMAIN_UID"}
 	}
-	if s := r.Sizing; s != nil {
-		d.Sizing = &recipeSizing{Version: s.Version, Accounts: s.Accounts, Messages: s.Messages, Bytes: AboutSize(s.Bytes), Total: s.total(),
-			Longest: s.Longest.Address, LongestSize: AboutSize(s.Longest.Bytes)}
-		if s.Elasticsearch > 0 {
-			d.Sizing.Memory = AboutSize(s.Elasticsearch)
-		}
-		if s.Longest.Least >= time.Minute {
-			d.Sizing.Least = s.Longest.Least.Truncate(time.Minute).String()
-		}
-		for _, l := range s.Disks {
-			size := AboutSize(l.High)
-			if l.Low != l.High {
-				size = AboutSize(l.Low) + " – " + AboutSize(l.High)
-			}
-			d.Sizing.Disks = append(d.Sizing.Disks, recipeDisk{Where: l.Where, Share: l.Share, Size: size, Free: l.Free})
-		}
+	if r.Sizing != nil {
+		d.Sizing = w.sizing(r.Sizing)
 	}
 	return d
+}
+
+// sizing writes an estimate in the words of a language.
+func (w guideWords) sizing(s *Sizing) *recipeSizing {
+	out := &recipeSizing{Version: s.Version, Accounts: w.number(int64(s.Accounts)), Messages: w.number(s.Messages), Bytes: w.size(s.Bytes),
+		Total: w.between(s.Low, s.High), Longest: s.Longest.Address, LongestSize: w.size(s.Longest.Bytes)}
+	if s.Elasticsearch > 0 {
+		out.Memory = w.size(s.Elasticsearch)
+	}
+	if minutes := int64(s.Longest.Least / time.Minute); minutes > 0 {
+		out.Least = fmt.Sprintf("%s h %d min", w.number(minutes/60), minutes%60)
+	}
+	for _, l := range s.Disks {
+		out.Disks = append(out.Disks, recipeDisk{Where: l.Where, Share: l.Share, Size: w.between(l.Low, l.High), Free: l.Free})
+	}
+	return out
 }
 
 // names are the domains and aliases of the DNS that the accounts live in.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -188,6 +189,31 @@ func (c *checkup) learn(ctx context.Context) {
 			c.facts.MailServers = append(c.facts.MailServers, cmp.Or(s.FQDN, s.Name, s.IP, s.UID))
 		}
 	}
+}
+
+// guess keeps what can be known of a target that could not be asked: the
+// configured version, and the domains as they are planned.
+func (c *checkup) guess() {
+	switch {
+	case c.platform != nil && c.platform.version.Major != 0:
+		c.facts.Major = c.platform.version.Major
+	case c.Target.Version != "":
+		c.facts.Major, _ = strconv.Atoi(c.Target.Version) // anything else than 4 and 5 was refused
+	case c.Policy.TargetVersion != TargetBoth:
+		c.facts.Major, _ = strconv.Atoi(string(c.Policy.TargetVersion))
+	}
+	for _, row := range c.Rows {
+		_, name, _ := strings.Cut(row.Address, "@")
+		planned := c.planned(name)
+		d := CheckDomain{Name: c.Target.domain(planned.Name)}
+		for _, alias := range planned.Aliases {
+			d.Aliases = append(d.Aliases, c.Target.domain(alias))
+		}
+		if !slices.ContainsFunc(c.facts.Domains, func(have CheckDomain) bool { return have.Name == d.Name }) {
+			c.facts.Domains = append(c.facts.Domains, d)
+		}
+	}
+	c.estimate()
 }
 
 // tellDomains notes the domains of the accounts as the target has them.

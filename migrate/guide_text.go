@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template"
 )
@@ -33,7 +34,9 @@ type guideWords struct {
 	outcome                                                          map[Severity]string
 	title, unreached, summary, open, atOnce, recipes, beside, above  string
 	byProgram, byProbe, byPerson, confirmed, later, accounts, quotes string
+	colon                                                            string
 	time                                                             string // layout
+	decimal, thousands, octet                                        string
 	phase                                                            map[Phase]string
 }
 
@@ -47,7 +50,8 @@ var guideLanguages = map[string]guideWords{
 		open:      "Questions that wait for a person", atOnce: "Each is explained below. Whoever has seen to it types:",
 		recipes: "Recipes", beside: "Beside the guide", above: "as above",
 		byProgram: "by bmsync", byProbe: "by bmsync, with --probe", byPerson: "asked", confirmed: "confirmed by %s, %s",
-		later: "later (--phase %s)", accounts: "%d accounts", quotes: "%s", time: "2 Jan 2006 15:04 MST",
+		later: "later (--phase %s)", accounts: "%d accounts", quotes: "%s", colon: ": ", time: "2 Jan 2006 15:04 MST",
+		decimal: ".", thousands: ",", octet: "B",
 		phase: map[Phase]string{PhaseRehearsal: "rehearsal", PhaseBefore: "before the DNS change", PhaseAfterDNS: "after the DNS change"},
 	},
 	"fr": {
@@ -59,7 +63,8 @@ var guideLanguages = map[string]guideWords{
 		open:      "Questions qui attendent une personne", atOnce: "Chacune est expliquée plus bas. Qui s'en est assuré tape :",
 		recipes: "Recettes", beside: "À côté du guide", above: "comme ci-dessus",
 		byProgram: "par bmsync", byProbe: "par bmsync, avec --probe", byPerson: "demandé", confirmed: "confirmé par %s, %s",
-		later: "plus tard (--phase %s)", accounts: "%d comptes", quotes: "« %s »", time: "02/01/2006 15:04 MST",
+		later: "plus tard (--phase %s)", accounts: "%d comptes", quotes: "« %s »", colon: " : ", time: "02/01/2006 15:04 MST",
+		decimal: ",", thousands: " ", octet: "o",
 		phase: map[Phase]string{PhaseRehearsal: "répétition", PhaseBefore: "avant le changement du DNS", PhaseAfterDNS: "après le changement du DNS"},
 	},
 }
@@ -103,6 +108,28 @@ func (r Rule) Asked(language string) string {
 		}
 	}
 	return r.Asks
+}
+
+// size writes octets as people of the language read them.
+func (w guideWords) size(n int64) string {
+	return strings.NewReplacer(".", w.decimal, "B", w.octet).Replace(AboutSize(n))
+}
+
+// between writes a range of octets.
+func (w guideWords) between(low, high int64) string {
+	if low == high {
+		return w.size(high)
+	}
+	return w.size(low) + " – " + w.size(high)
+}
+
+// number writes a count with its thousands apart.
+func (w guideWords) number(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + w.thousands + text[i:]
+	}
+	return text
 }
 
 // guideRecipes reads the operator's recipes in a language.

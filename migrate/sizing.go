@@ -90,9 +90,9 @@ func (s *Sizing) total() string {
 	return AboutSize(s.Low) + " – " + AboutSize(s.High)
 }
 
-// estimate works out what the plan needs, once the version is known.
+// estimate works out what the plan needs, if the version is known.
 func (c *checkup) estimate() {
-	if c.Plan == nil {
+	if c.Plan == nil || c.facts.Major == 0 {
 		return
 	}
 	var longest Longest
@@ -102,5 +102,5 @@ func (c *checkup) estimate() {
 			longest = Longest{Address: address, Bytes: survey.bytes}
 		}
 	}
-	c.facts.Sizing = newSizing(c.platform.version.Major, c.Plan.Trailer, longest, cmp.Or(c.limit, defaultMessageLimit))
+	c.facts.Sizing = newSizing(c.facts.Major, c.Plan.Trailer, longest, cmp.Or(c.limit, defaultMessageLimit))
 }
