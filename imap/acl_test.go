@@ -106,3 +106,20 @@ func TestFolderTypes(t *testing.T) {
 		})
 	}
 }
+
+func TestGreeting(t *testing.T) {
+	s, err := DialSource(t.Context(), plainServer, testLogin, scripted(t, func(p *peer) {
+		p.send("", "* OK [CAPABILITY IMAP4rev1] The Microsoft Exchange IMAP4 service is ready.")
+		p.answer("CAPABILITY", "* CAPABILITY IMAP4rev1")
+		p.answer("LOGIN .*")
+		p.answer("CAPABILITY", "* CAPABILITY IMAP4rev1")
+		p.bye()
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got := s.Greeting(); got != "The Microsoft Exchange IMAP4 service is ready." {
+		t.Errorf("greeting %q", got)
+	}
+}

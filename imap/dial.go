@@ -113,6 +113,7 @@ func (s *Session) greeting(server Server) error {
 	st := r.status()
 	switch {
 	case r.tag == "*" && r.name == "OK":
+		s.hello = st.text
 		return nil
 	case r.tag == "*" && r.name == "PREAUTH":
 		return s.c.fail(&Error{Kind: KindPreauth, Text: st.text})

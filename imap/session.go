@@ -24,6 +24,7 @@ type Session struct {
 	opts   Options
 	caps   []string
 	id     map[string]string
+	hello  string // text of the greeting
 	source bool
 
 	use   sync.Mutex // held while a command is under way
@@ -39,6 +40,10 @@ func (s *Session) Can(capability string) bool { return hasFlag(s.caps, capabilit
 
 // ServerID is the server's answer to ID (RFC 2971), empty if it gave none.
 func (s *Session) ServerID() map[string]string { return maps.Clone(s.id) }
+
+// Greeting is the text of the server's greeting, without its code; old servers
+// say in it what they are.
+func (s *Session) Greeting() string { return s.hello }
 
 // Err says why the session can't be used any more, nil if it can.
 func (s *Session) Err() error { return s.c.Err() }
