@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -109,6 +110,9 @@ func localPart(address string) string {
 	return local
 }
 
+// loginOf is a user's login in BlueMind, or a share's name.
+func loginOf(row *Row) string { return cmp.Or(row.TargetLogin, localPart(row.Address)) }
+
 // home is the domain in which an address lies, "" if it is none of ours.
 func (r *resolved) home(address string) string { return r.homes[domainOf(address)] }
 
@@ -140,8 +144,8 @@ func (r *resolved) names() {
 	for i := range r.in.Rows {
 		row := &r.in.Rows[i]
 		what := map[string]string{KindUser: "the login", KindShare: "the share's name"}[row.Kind]
-		if other, free := claim(r.home(row.Address), row.TargetLogin, r.where(i)); !free {
-			r.rowProblem(row, colTargetLogin, fmt.Sprintf("%s %s is taken in %s by %s: users and shares have one name space", what, row.TargetLogin, r.home(row.Address), other), "write another into the column login")
+		if other, free := claim(r.home(row.Address), loginOf(row), r.where(i)); !free {
+			r.rowProblem(row, colTargetLogin, fmt.Sprintf("%s %s is taken in %s by %s: users and shares have one name space", what, loginOf(row), r.home(row.Address), other), "write another into the column login")
 		}
 	}
 	for i, g := range r.groups {
@@ -186,7 +190,7 @@ func (r *resolved) everyAlias() {
 			if !ok || other == i || r.home(address) == "" || r.people[address] != i {
 				continue
 			}
-			if k == 0 && row.TargetLogin == r.in.Rows[other].TargetLogin {
+			if k == 0 && loginOf(row) == loginOf(&r.in.Rows[other]) {
 				continue // told already
 			}
 			r.rowProblem(row, map[bool]string{true: colAddress, false: colAliases}[k == 0], text(address, other), mend)

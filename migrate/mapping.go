@@ -11,6 +11,8 @@ type SourceFolder struct {
 	Name  string // decoded, with the source's delimiter
 	Delim rune   // 0: no hierarchy
 	Attrs []string
+
+	NotMail string // NotMailCalendar …: what it holds instead of mail
 }
 
 // SourceNamespaces are the prefixes of RFC 2342 that decide which folders
@@ -18,6 +20,7 @@ type SourceFolder struct {
 type SourceNamespaces struct {
 	Personal string   // prefix of the personal namespace, "" or e.g. "INBOX."
 	Foreign  []string // prefixes of other users' and shared namespaces
+	Public   []string // those of Foreign that are no user's
 }
 
 // Mapped is what happens to one source folder: it goes to Target, or is
@@ -329,6 +332,8 @@ func (m *mapper) rule(n *folderNode) string {
 		return RuleVirtual
 	case n.role == RoleOutbox:
 		return RuleOutbox
+	case n.in.NotMail != "" && !m.named(n):
+		return RuleNotMail
 	case m.excludedByName(n):
 		return RulePolicy
 	case n.role == RoleJunk && p.Junk != Copy:
@@ -337,6 +342,12 @@ func (m *mapper) rule(n *folderNode) string {
 		return RuleTrash
 	}
 	return n.down
+}
+
+// named says whether the policy's map names a folder.
+func (m *mapper) named(n *folderNode) bool {
+	_, ok := m.byPolicy(n)
+	return ok
 }
 
 func (m *mapper) excludedByName(n *folderNode) bool {

@@ -121,7 +121,17 @@ type PlanAccount struct {
 	Folders []PlanFolder `json:"-"` // the lines that follow
 	Rights  []PlanRight  `json:"-"` // the lines after those
 
-	offset int64 // of its line in the plan
+	offset    int64  // of its line in the plan
+	rightsSum uint64 // over the lines of Rights, as they were written or read
+}
+
+// PlanPublic is a mailbox of everybody, at a source, that no row takes: mail
+// that is left behind unless somebody adds a share for it.
+type PlanPublic struct {
+	Line   string `json:"line"` // "public"
+	Source string `json:"source"`
+	Folder string `json:"folder"` // with "/" between levels
+	Logins int    `json:"logins"` // that see it
 }
 
 // PlanFolder is one folder of the account above it.
@@ -237,6 +247,7 @@ type PlanTrailer struct {
 	Bytes      int64  `json:"bytes"`
 	Rights     int    `json:"rights,omitempty"`
 	Unresolved int    `json:"unresolved,omitempty"` // of Rights
+	Public     int    `json:"public,omitempty"`
 	SHA256     string `json:"sha256"`
 }
 

@@ -22,7 +22,8 @@ type Plan struct {
 	Path    string
 	Header  PlanHeader
 	Domains []PlanDomain
-	Groups  []PlanGroup // each once, whole
+	Groups  []PlanGroup  // each once, whole
+	Public  []PlanPublic // at its end
 	Trailer PlanTrailer
 
 	file *os.File // closed by Close, or with the last use of the plan
@@ -81,7 +82,7 @@ func (p *Plan) check() error {
 	if err != nil {
 		return err
 	}
-	seen.Line, seen.SHA256, seen.Domains, seen.Groups = p.Trailer.Line, p.Trailer.SHA256, len(p.Domains), len(p.Groups)
+	seen.Line, seen.SHA256, seen.Domains, seen.Groups, seen.Public = p.Trailer.Line, p.Trailer.SHA256, len(p.Domains), len(p.Groups), len(p.Public)
 	if seen != p.Trailer {
 		return &PlanError{p.Path, 0, "the counts in the last line don't fit the lines before it (" + planMend + ")"}
 	}
@@ -280,6 +281,12 @@ func (r *planReader) take(text []byte) error {
 			return err
 		}
 		r.plan.Groups = joinGroup(r.plan.Groups, g)
+	case "public":
+		var u PlanPublic
+		if err := r.decode(text, &u); err != nil {
+			return err
+		}
+		r.plan.Public = append(r.plan.Public, u)
 	case "folder", "right":
 		return r.below(kind, text)
 	default:
@@ -290,9 +297,13 @@ func (r *planReader) take(text []byte) error {
 
 // below reads what stands below an account's line.
 func (r *planReader) below(kind string, text []byte) error {
-	switch {
-	case r.account == nil:
+	if r.account == nil {
 		return r.fault("a %s without an account", kind)
+	}
+	if kind == "right" {
+		r.account.rightsSum = sumLine(r.account.rightsSum, text)
+	}
+	switch {
 	case !r.folders:
 		return nil // read once, and the same octets now: the digest tells
 	case kind == "folder":

@@ -3,11 +3,13 @@ package migrate
 import (
 	"bufio"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
+	"hash/fnv"
 	"os"
 	"path/filepath"
 )
@@ -105,13 +107,34 @@ func (w *PlanWriter) Account(a *PlanAccount) error {
 			return err
 		}
 	}
+	a.rightsSum = 0
 	for _, r := range a.Rights {
 		r.Line, r.Mailbox = "right", a.Address
-		if err := w.line(r); err != nil {
+		text, err := w.text(r)
+		if err != nil {
+			return err
+		}
+		a.rightsSum = sumLine(a.rightsSum, text)
+		if err := w.write(text); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Public writes what no row takes.
+func (w *PlanWriter) Public(p PlanPublic) error {
+	p.Line = "public"
+	w.trailer.Public++
+	return w.line(p)
+}
+
+// sumLine goes on with a checksum over lines, by which two plans are compared.
+func sumLine(sum uint64, line []byte) uint64 {
+	h := fnv.New64a()
+	binary.Write(h, binary.LittleEndian, sum) // a hash never fails
+	h.Write(line)
+	return h.Sum64()
 }
 
 // Finish writes the trailer and puts the plan in its place.
@@ -145,11 +168,23 @@ func (w *PlanWriter) Abandon() {
 }
 
 func (w *PlanWriter) line(v any) error {
+	text, err := w.text(v)
+	if err != nil {
+		return err
+	}
+	return w.write(text)
+}
+
+// text is a line as it is written.
+func (w *PlanWriter) text(v any) ([]byte, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("write plan: %w", err)
+		return nil, fmt.Errorf("write plan: %w", err)
 	}
-	text = append(text, '\n')
+	return append(text, '\n'), nil
+}
+
+func (w *PlanWriter) write(text []byte) error {
 	w.sum.Write(text) // a hash never fails
 	if _, err := w.buf.Write(text); err != nil {
 		return fmt.Errorf("write plan: %w", err)

@@ -21,6 +21,7 @@ type Source struct {
 	Idle        time.Duration // 0: the session's default
 	Connections int           // sessions at a time; 0: 10
 	Insecure    []string      // hosts whose certificate isn't checked: in every report
+	Admin       string        // login that acts as every user; "": each has a login of its own
 	// Credentials gives what opens the mailbox of a login.
 	Credentials func(ctx context.Context, login string) (imap.Credentials, error)
 }

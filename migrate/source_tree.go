@@ -41,6 +41,9 @@ func listTree(ctx context.Context, src *imap.Source, folder string) (SourceTree,
 	if unknown {
 		t.Spaces.Personal = inboxPrefix(t.Folders)
 	}
+	if err := markNotMail(ctx, src, t.Folders, t.Spaces.Personal); err != nil {
+		return t, err
+	}
 	if folder == "" {
 		return t, nil
 	}
@@ -53,6 +56,9 @@ func listTree(ctx context.Context, src *imap.Source, folder string) (SourceTree,
 		return t, fmt.Errorf("list folder %q: %w", folder, err)
 	}
 	asked := SourceTree{Folders: asFolders(list), Spaces: t.Spaces}
+	if err := markNotMail(ctx, src, asked.Folders, ""); err != nil {
+		return t, err
+	}
 	if found, err = asked.below(folder); err != nil {
 		return t, err
 	}
@@ -259,9 +265,13 @@ func namespacesOf(ns imap.Namespaces) SourceNamespaces {
 	if len(ns.Personal) > 0 && strings.EqualFold(strings.TrimRight(ns.Personal[0].Prefix, "./"), "INBOX") {
 		out.Personal = ns.Personal[0].Prefix
 	}
-	for _, e := range append(ns.Other, ns.Shared...) {
-		if e.Prefix != "" {
-			out.Foreign = append(out.Foreign, e.Prefix)
+	for i, e := range append(slices.Clip(ns.Other), ns.Shared...) {
+		if e.Prefix == "" {
+			continue
+		}
+		out.Foreign = append(out.Foreign, e.Prefix)
+		if i >= len(ns.Other) {
+			out.Public = append(out.Public, e.Prefix)
 		}
 	}
 	return out
