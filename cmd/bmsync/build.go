@@ -75,7 +75,7 @@ func buildSources(c *Config, rows []migrate.Row) (map[string]migrate.Source, err
 			problems = append(problems, migrate.Problem{}.At(err))
 			continue
 		}
-		out[s.Name] = migrate.Source{Name: s.Name, Server: server, Idle: s.IdleTimeout, Connections: s.Connections, Insecure: s.InsecureSkipVerify,
+		out[s.Name] = migrate.Source{Name: s.Name, Server: server, Idle: s.IdleTimeout, Connections: s.Connections, Insecure: s.InsecureSkipVerify, Admin: s.AdminLogin,
 			Credentials: func(ctx context.Context, login string) (imap.Credentials, error) {
 				ref, ok := refs[[2]string{s.Name, login}]
 				if !ok {

@@ -44,7 +44,7 @@ func (a *app) plan(cmd *cobra.Command) error {
 		exceptions[e.Address] = e
 	}
 	res, err := migrate.BuildPlan(ctx, migrate.PlanOptions{
-		Path: j.config.Plan, Tool: version(), Rows: j.rows, Sources: j.sources, Policy: j.config.Policy, Domains: planDomains(j.config),
+		Path: j.config.Plan, Tool: version(), Rows: j.rows, Groups: j.inputs.Groups, Rights: j.inputs.Rights, Sources: j.sources, Policy: j.config.Policy, Domains: planDomains(j.config),
 		Exceptions: exceptions, Events: a.events().tell, Logger: j.opts.Logger,
 	})
 	if err != nil {
