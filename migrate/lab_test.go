@@ -21,6 +21,13 @@ import (
 // of a real Cyrus.
 func labWorld(t *testing.T, users ...string) (*world, *labtest.Lab) {
 	t.Helper()
+	return labWorldOf(t, bmsim.Domain{}, users...)
+}
+
+// labWorldOf is labWorld with a domain that holds people and shares; its name
+// and theirs are the test's own.
+func labWorldOf(t *testing.T, d bmsim.Domain, users ...string) (*world, *labtest.Lab) {
+	t.Helper()
 	lab := labtest.Open(t)
 	w := &world{t: t, dir: t.TempDir(), policy: migrate.DefaultPolicy(), domain: lab.Domain(t)}
 	secrets := map[string]string{}
@@ -37,7 +44,19 @@ func labWorld(t *testing.T, users ...string) (*world, *labtest.Lab) {
 			Credentials: func(_ context.Context, login string) (imap.Credentials, error) {
 				return imap.Credentials{Login: login, Secret: secrets[login]}, nil
 			}}}}
-	w.start(bmsim.Config{Version: 4, KeyCache: -1, Domains: []bmsim.Domain{{Name: w.domain}}, MessageSizeLimit: 100 << 20,
+	d.Name = w.domain
+	d.Users, d.Shares = slices.Clone(d.Users), slices.Clone(d.Shares)
+	for i, u := range d.Users {
+		d.Users[i].Emails = []string{u.Login + "@" + w.domain}
+	}
+	for i := range d.Shares {
+		d.Shares[i].Emails = slices.Clone(d.Shares[i].Emails)
+		for j, address := range d.Shares[i].Emails {
+			name, _, _ := strings.Cut(address, "@")
+			d.Shares[i].Emails[j] = name + "@" + w.domain
+		}
+	}
+	w.start(bmsim.Config{Version: 4, KeyCache: -1, Domains: []bmsim.Domain{d}, MessageSizeLimit: 100 << 20,
 		Cyrus: &bmsim.CyrusConfig{Addr: lab.CyrusIMAP, Admin: lab.CyrusAdmin, AdminSecret: "the lab's", AuthSocket: lab.CyrusSaslauthd,
 			ConfPath: lab.CyrusConf, SpoolDir: lab.CyrusSpool, MetaDir: lab.CyrusMeta, MasterPID: lab.CyrusPID}})
 	return w, lab

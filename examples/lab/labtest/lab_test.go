@@ -47,6 +47,16 @@ func TestDovecotServesWhatWasWritten(t *testing.T) {
 			}
 		})
 	}
+	t.Run("public folders", func(t *testing.T) {
+		_, domain, _ := strings.Cut(login, "@")
+		lab.WriteMaildir(t, "public@"+domain, "Compta/été", []labtest.Message{{Body: []byte("Subject: five\r\n\r\n"), InternalDate: date}})
+		l := at["tls"]
+		l.User, l.Secret = lab.AddDovecotUser(t, "bruno")
+		account, err := labtest.Read(t.Context(), l)
+		if err != nil || len(account["Public/Compta/été"]) != 1 {
+			t.Fatalf("read %v, %v", account, err)
+		}
+	})
 	t.Run("as master", func(t *testing.T) {
 		l := at["tls"]
 		l.User, l.Secret = login+"*"+lab.DovecotMaster, lab.DovecotMasterSecret
