@@ -91,7 +91,7 @@ func TestKeysAfterFailedCleanUp(t *testing.T) {
 	w := newWorld(t, bmsim.Config{}, "ada")
 	w.fill(5)
 	w.plan()
-	w.sim.Faults().Add(bmsim.Fault{Kind: bmsim.Unavailable, Method: "DELETE", Path: "/auth/keys"})
+	w.sim.Faults().Add(bmsim.Fault{Kind: bmsim.Failing, Code: "UNKNOWN", Method: "DELETE", Path: "/auth/keys"})
 	warned := false
 	w.opts.Events = func(e migrate.Event) {
 		warned = warned || e.Kind == migrate.EventWarning && strings.Contains(e.Text, "keys")
