@@ -192,6 +192,7 @@ func (a *app) job(cmd *cobra.Command, target string, needs int) (*job, error) {
 		return nil, err
 	}
 	j.close = closeLog
-	j.opts = migrate.RunOptions{Plan: j.plan, Sources: j.sources, Target: j.target, StateDir: c.State, Limits: c.Limits, Logger: log, Stop: a.stop}
+	j.opts = migrate.RunOptions{Plan: j.plan, Sources: j.sources, Target: j.target, StateDir: c.State, Limits: c.Limits, Logger: log, Stop: a.stop,
+		NewPassword: newPasswords(c, j.rows)}
 	return j, nil
 }

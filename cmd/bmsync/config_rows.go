@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -95,15 +96,36 @@ func remarks(in migrate.Inputs) []string {
 // rowSecret is where the secret for a row's source login is kept: its own
 // reference, else its source's. A relative file starts from the CSV's folder.
 func rowSecret(c *Config, row migrate.Row) SecretRef {
-	ref := SecretRef{Env: row.SecretEnv, File: row.SecretFile, Command: row.SecretCommand}
-	if ref.File != "" && !filepath.IsAbs(ref.File) {
-		ref.File = filepath.Join(filepath.Dir(c.Accounts), ref.File)
-	}
-	if ref.Given() {
+	if ref := csvSecret(c, row.SecretEnv, row.SecretFile, row.SecretCommand); ref.Given() {
 		return ref
 	}
 	source, _ := c.Source(row.Source)
 	return source.Secret
+}
+
+func csvSecret(c *Config, env, file, command string) SecretRef {
+	if file != "" && !filepath.IsAbs(file) {
+		file = filepath.Join(filepath.Dir(c.Accounts), file)
+	}
+	return SecretRef{Env: env, File: file, Command: command}
+}
+
+// newPasswords finds the first password of a user whose row says where it is
+// kept. It is looked up when it is needed, and not kept.
+func newPasswords(c *Config, rows []migrate.Row) func(ctx context.Context, address string) (string, error) {
+	refs := map[string]SecretRef{}
+	for _, row := range rows {
+		if ref := csvSecret(c, row.PasswordEnv, row.PasswordFile, row.PasswordCommand); ref.Given() {
+			refs[row.Address] = ref
+		}
+	}
+	return func(ctx context.Context, address string) (string, error) {
+		ref, ok := refs[address]
+		if !ok {
+			return "", fmt.Errorf("accounts.csv doesn't say any more where the new password of %s is kept; run bmsync plan", address)
+		}
+		return ref.Resolve(ctx)
+	}
 }
 
 // checkRows finds what rows and configuration say differently.

@@ -102,6 +102,77 @@ func TestRowSecret(t *testing.T) {
 	}
 }
 
+func TestNewPasswords(t *testing.T) {
+	c, err := load(t, smallest, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(c.Dir, "ada.txt"), []byte("first word\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	passwords := newPasswords(c, []migrate.Row{{Address: "ada@example.org", PasswordFile: "ada.txt"}, {Address: "bob@example.org"}, {Address: "cyd@example.org", PasswordFile: "none.txt"}})
+	if got, err := passwords(t.Context(), "ada@example.org"); err != nil || got != "first word" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, address := range []string{"bob@example.org", "cyd@example.org", "zoe@example.org"} {
+		if got, err := passwords(t.Context(), address); err == nil || got != "" {
+			t.Errorf("%s: got %q, %v", address, got, err)
+		}
+	}
+}
+
+// TestLoadInputsOfObjects: the CSVs beside accounts.csv are read where they
+// are, must be there once they are named, and their mistakes come with the
+// rest; those of bmsync.yaml have its line.
+func TestLoadInputsOfObjects(t *testing.T) {
+	const text = smallest + `domains: [ { name: example.org } ]
+policy: { users: { groups: [nobody] }, shares: { writers: [w@elsewhere.example] } }
+`
+	c, err := load(t, text, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(path, text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func(c *Config) string {
+		_, err := loadInputs(c)
+		if err == nil {
+			return ""
+		}
+		return strings.ReplaceAll(err.Error(), c.Dir+string(filepath.Separator), "")
+	}
+	write(c.Accounts, "source;source_login;address;groups;secret_file\nold;ada;ada@example.org;;a\n")
+	want := `bmsync.yaml:5:29: policy.users.groups.0: there is no group "nobody" of domain example.org in groups.csv (add it there; with create: no, if it is in BlueMind already)
+bmsync.yaml:5:60: policy.shares.writers.0: w@elsewhere.example is in none of the domains (write a user of example.org)`
+	if got := told(c); got != want {
+		t.Errorf("told\n%s\nwant\n%s", got, want)
+	}
+	write(c.Groups, "group;members\nnobody;bob\n")
+	write(c.Rights, "mailbox;grantee;right\nbob@example.org;ada@example.org;Read\n")
+	want = `groups.csv:2:8: members: "bob" is not an e-mail address: it has no @ (write an address, or group:bob for a group)`
+	if got := told(c); got != want {
+		t.Errorf("told\n%s\nwant\n%s", got, want)
+	}
+	write(c.Groups, "group;members\nnobody;ada@example.org\n")
+	want = `bmsync.yaml:5:60: policy.shares.writers.0: w@elsewhere.example is in none of the domains (write a user of example.org)
+rights.csv:2: mailbox: bob@example.org is in no row of accounts.csv (rights are set on mailboxes that are migrated; add the row, or remove this line)`
+	if got := told(c); got != want {
+		t.Errorf("told\n%s\nwant\n%s", got, want)
+	}
+
+	c, err = load(t, smallest+"groups: lists.csv\n", nil, map[string]string{"BMSYNC_RIGHTS": filepath.Join(t.TempDir(), "r.csv")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(c.Accounts, "source;source_login;address;secret_file\nold;ada;ada@example.org;a\n")
+	if got := told(c); !strings.Contains(got, "lists.csv: no such file") || !strings.Contains(got, "r.csv: no such file") {
+		t.Errorf("files that are named and aren't there: %s", got)
+	}
+}
+
 func TestLoadAccountsJoinsBothFiles(t *testing.T) {
 	c, err := load(t, rowsConfig, nil, nil)
 	if err != nil {

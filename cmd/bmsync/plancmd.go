@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 
 	"bmsync/migrate"
 
@@ -23,10 +22,10 @@ no target.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.plan(cmd) },
 	}
 	show := &cobra.Command{
-		Use: "show", Short: "Show the plan: what is not 1:1 first", Args: noArgs,
+		Use: "show", Short: "Show the plan: objects, then what is not 1:1 first", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.planShow(cmd) },
 	}
-	show.Flags().Bool("all", false, "folders that keep their name, too")
+	show.Flags().Bool("all", false, "folders that keep their name and all rights, too")
 	cmd.AddCommand(show)
 	return cmd
 }
@@ -50,7 +49,8 @@ func (a *app) plan(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	out := planSummary{Path: j.config.Plan, Trailer: res.Trailer, PolicyDigest: res.Header.PolicyDigest, Skipped: res.Skipped, Changes: res.Changes}
+	out := planSummary{Path: j.config.Plan, Trailer: res.Trailer, PolicyDigest: res.Header.PolicyDigest, Skipped: res.Skipped, Changes: res.Changes,
+		Public: res.Public, Remarks: remarks(j.inputs)}
 	for _, p := range res.Unsurveyed {
 		out.Unsurveyed = append(out.Unsurveyed, p.Error())
 	}
@@ -90,6 +90,9 @@ type planSummary struct {
 	Skipped      int                 `json:"skipped"`
 	Unsurveyed   []string            `json:"unsurveyed,omitempty"`
 	Changes      []string            `json:"changes,omitempty"`
+
+	Public  []migrate.PlanPublic `json:"public,omitempty"`  // of everybody at a source, taken by no row
+	Remarks []string             `json:"remarks,omitempty"` // what the CSVs say, understood otherwise than written
 }
 
 func (p planSummary) text(w io.Writer) error {
@@ -98,6 +101,15 @@ func (p planSummary) text(w io.Writer) error {
 	if p.Skipped > 0 {
 		fmt.Fprintf(w, "left out by an exception: %s\n", many(p.Skipped, "account"))
 	}
+	if t.Shares+t.Groups+t.Rights > 0 {
+		fmt.Fprintf(w, "among them %s; %s; %s", many(t.Shares, "share"), many(t.Groups, "group"), many(t.Rights-t.Unresolved, "right"))
+		if t.Unresolved > 0 {
+			fmt.Fprintf(w, ", and %d that a person has to decide", t.Unresolved)
+		}
+		fmt.Fprintln(w)
+	}
+	few(w, "understood otherwise than written", p.Remarks)
+	few(w, publicTitle, publicLines(p.Public))
 	few(w, "changed since the plan before", p.Changes)
 	few(w, "could not be looked at; planned all the same, and decided when it is run", p.Unsurveyed)
 	_, err := fmt.Fprintln(w, "Next: bmsync plan show, then bmsync run --target …")
@@ -140,99 +152,4 @@ func (a *app) planShow(cmd *cobra.Command) error {
 		return err
 	}
 	return a.result(v, v.text)
-}
-
-// planView is a plan as a person reads it.
-type planView struct {
-	Header  migrate.PlanHeader  `json:"header"`
-	Domains []string            `json:"domains"`
-	Totals  migrate.PlanTrailer `json:"totals"`
-	Folders []planLine          `json:"folders"`
-	Same    int                 `json:"same_name"` // folders that keep their name, not listed
-	Missing []string            `json:"unsurveyed,omitempty"`
-}
-
-// planLine is one decision that isn't plain.
-type planLine struct {
-	Account  string `json:"account"`
-	Source   string `json:"source"`
-	Target   string `json:"target,omitempty"`
-	Rule     string `json:"rule,omitempty"`
-	Reason   string `json:"reason,omitempty"`
-	Messages int64  `json:"messages"`
-	Bytes    int64  `json:"bytes"`
-}
-
-func viewPlan(plan *migrate.Plan, all bool) (planView, error) {
-	v := planView{Header: plan.Header, Totals: plan.Trailer}
-	for _, d := range plan.Domains {
-		text := d.Name
-		if d.Create {
-			text += " (created if missing)"
-		}
-		v.Domains = append(v.Domains, text)
-	}
-	for acct, err := range plan.Accounts() {
-		if err != nil {
-			return v, err
-		}
-		if acct.Survey.Error != "" {
-			v.Missing = append(v.Missing, acct.Address+": "+acct.Survey.Error)
-		}
-		for _, f := range acct.Folders {
-			if !all && f.Source == f.Target {
-				v.Same++
-				continue
-			}
-			if !all && f.Rule == migrate.RuleNoSelect {
-				continue // holds no mail
-			}
-			v.Folders = append(v.Folders, planLine{acct.Address, f.Source, f.Target, f.Rule, f.Reason, f.Survey.Messages, f.Survey.Bytes})
-		}
-	}
-	// Excluded mail first, then renamed folders, then the rest.
-	slices.SortStableFunc(v.Folders, func(a, b planLine) int { return rank(a) - rank(b) })
-	return v, nil
-}
-
-func rank(l planLine) int {
-	switch {
-	case l.Rule != "" && l.Messages > 0:
-		return 0
-	case l.Rule == "" && l.Source != l.Target:
-		return 1
-	case l.Rule != "":
-		return 2
-	}
-	return 3
-}
-
-func (v planView) text(w io.Writer) error {
-	fmt.Fprintf(w, "plan of %s for BlueMind %s, policy %.12s\n", moment(v.Header.Created), forVersion(v.Header.TargetVersion), v.Header.PolicyDigest)
-	fmt.Fprintf(w, "%s, %s, %s, %s\n", many(v.Totals.Accounts, "account"), many(v.Totals.Folders, "folder"), many(v.Totals.Messages, "message"), migrate.AboutSize(v.Totals.Bytes))
-	for _, d := range v.Domains {
-		fmt.Fprintln(w, "domain", d)
-	}
-	for _, f := range v.Folders {
-		what := fmt.Sprintf("→ %q", f.Target)
-		if f.Rule != "" {
-			what = "excluded by rule " + f.Rule
-		}
-		if f.Reason != "" && f.Rule == "" {
-			what += " (" + f.Reason + ")"
-		}
-		fmt.Fprintf(w, "  %s: %q %s: %s, %s\n", f.Account, f.Source, what, many(f.Messages, "message"), migrate.AboutSize(f.Bytes))
-	}
-	if v.Same > 0 {
-		fmt.Fprintf(w, "%s with the same name on both sides; --all lists them\n", many(v.Same, "folder"))
-	}
-	few(w, "could not be looked at when this was planned", v.Missing)
-	return nil
-}
-
-func forVersion(v migrate.TargetVersion) string {
-	if v == migrate.TargetBoth {
-		return "4 and 5"
-	}
-	return string(v)
 }
