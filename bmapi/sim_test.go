@@ -35,8 +35,12 @@ func startSim(t *testing.T, cfg bmsim.Config) *bmsim.Sim {
 
 func dialSim(t *testing.T, sim *bmsim.Sim) (*bmapi.Client, *bmapi.Session) {
 	t.Helper()
-	c, err := bmapi.New(bmapi.Options{BaseURL: sim.URL(), TLS: simTLS(t, sim),
-		Retry: bmapi.Retry{Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}})
+	return dialSleeping(t, sim, func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
+}
+
+func dialSleeping(t *testing.T, sim *bmsim.Sim, sleep func(context.Context, time.Duration) error) (*bmapi.Client, *bmapi.Session) {
+	t.Helper()
+	c, err := bmapi.New(bmapi.Options{BaseURL: sim.URL(), TLS: simTLS(t, sim), Retry: bmapi.Retry{Sleep: sleep}})
 	if err != nil {
 		t.Fatal(err)
 	}
