@@ -20,6 +20,7 @@ type accountCheck struct {
 	box    *bmapi.Mailbox // nil: there is none yet
 	past   *state.Account // nil: no run has met it
 	owned  bool           // by an LDAP or AD directory: nothing of it is changed
+	placed bool           // INBOX lies in the right partition
 }
 
 func (a *accountCheck) address() string { return a.Target.Address(a.Rows[a.row].Address) }

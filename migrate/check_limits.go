@@ -99,6 +99,7 @@ func (a *accountCheck) limits(ctx context.Context) error {
 		return err
 	}
 	a.size(cmp.Or(conf.MessageMaxSize, defaultMessageLimit), s)
+	a.throttle(s)
 	if quota == 0 {
 		a.quota(0, 0, s.bytes)
 		return nil

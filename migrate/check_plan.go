@@ -72,7 +72,22 @@ func planKey(row Row) string {
 
 // harmlessReasons are those of folders whose name doesn't change, or as
 // somebody wants it to.
-var harmlessReasons = []string{"", "special use of the source", "known by its name", "follows its parent", "mapped by the policy"}
+var harmlessReasons = []string{"", "special use of the source", "known by its name", followsParent, "mapped by the policy"}
+
+// followsParent is what a mapping says of a folder below one that has another
+// name on the target.
+const followsParent = "follows its parent"
+
+// levelAlone says whether all that lies above a folder are levels without
+// messages: none of them is told to have changed its name.
+func levelAlone(folders []PlanFolder, i int) bool {
+	for j := i - 1; j >= 0; j-- { // parents stand before their children
+		if p := folders[j]; p.Rule != RuleNoSelect && len(p.Source) < len(folders[i].Source) && strings.HasPrefix(folders[i].Source, p.Source) {
+			return false
+		}
+	}
+	return true
+}
 
 // renamed says in general terms why a folder gets another name, "" where it
 // doesn't.
@@ -91,8 +106,12 @@ func renamed(f PlanFolder) string {
 func (c *checkup) folderFacts(row int, a *PlanAccount) (inside int64) {
 	changed := map[string][]string{}
 	var waiting int64
-	for _, f := range a.Folders {
-		if why := renamed(f); why != "" {
+	for i, f := range a.Folders {
+		why := renamed(f)
+		if why == "" && f.Rule == "" && f.Reason == followsParent && levelAlone(a.Folders, i) {
+			why = "a level above them can't keep its name"
+		}
+		if why != "" {
 			changed[why] = append(changed[why], fmt.Sprintf("%q becomes %q", f.Source, f.Target))
 		}
 		if f.Rule == RuleOutbox {

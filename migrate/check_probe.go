@@ -160,6 +160,7 @@ func (a *accountCheck) partition(ctx context.Context, t *imap.Target, folder str
 	case got == "":
 		a.find(checkPartition, Skipped, "IMAP doesn't tell the partition", "", "")
 	case right:
+		a.placed = true
 		a.find(checkPartition, Ok, "as server and domain want it", "", "")
 	default:
 		const text = "a folder lies in another partition than its server and domain want: replication would ignore it"

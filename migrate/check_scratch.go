@@ -67,8 +67,10 @@ func (a *accountCheck) scratch(ctx context.Context, k *key, t *imap.Target) erro
 	if a.platform.version.Major != 4 {
 		return nil
 	}
-	if err := a.partition(ctx, t, name); err != nil {
-		return err
+	if a.placed { // else it is told already
+		if err := a.partition(ctx, t, name); err != nil {
+			return err
+		}
 	}
 	return a.replication(ctx, t, name, back)
 }
