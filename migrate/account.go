@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"bmsync/bmapi"
 	"bmsync/imap"
 	"bmsync/state"
 )
@@ -202,13 +201,6 @@ func (w *accountWork) provision(ctx context.Context) error {
 	}
 	if err := w.run.claim(ctx, e, w.row); err != nil {
 		return err
-	}
-	if !e.Share && w.row.EntryUID == "" && e.UID == bmapi.UserUID(e.Domain.UID, e.Address) {
-		// Ours, and no run has got so far yet: one that was cut may have made
-		// the user and not put him into his group.
-		if err := w.run.platform.admin.AddToGroup(ctx, e.Domain.UID, bmapi.UsersGroup, e.UID); err != nil {
-			return fmt.Errorf("add %s to the group of users: %w", e.Address, err)
-		}
 	}
 	w.entry = e
 	w.row.DomainUID, w.row.EntryUID, w.row.Created = e.Domain.UID, e.UID, w.row.Created || e.Created

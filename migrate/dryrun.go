@@ -134,15 +134,9 @@ func (r *runner) dryAccount(ctx context.Context, a *PlanAccount, one *AccountRes
 	if e.Would != "" {
 		steps = append(steps, e.Would)
 	}
-	have := map[string]bool{"INBOX": true, "Sent": true, "Trash": true, "Drafts": true, "Junk": true, "Outbox": true, "Templates": true}
-	if e.UID != "" {
-		list, err := r.platform.admin.Folders(ctx, e.Domain.UID, e.UID, true)
-		if err != nil && !errors.Is(err, bmapi.ErrNotFound) {
-			return fmt.Errorf("folders of %s: %w", e.Address, err)
-		}
-		for _, f := range list {
-			have[f.FullName] = have[f.FullName] || !f.Deleted
-		}
+	have, err := r.knownFolders(ctx, a, e)
+	if err != nil {
+		return err
 	}
 	w := &dryWork{run: r, plan: a, limit: e.Limit, have: have}
 	if err := w.source(ctx); err != nil {
@@ -163,6 +157,29 @@ func (r *runner) dryAccount(ctx context.Context, a *PlanAccount, one *AccountRes
 	one.Copied, one.Bytes, one.Created = w.messages, w.bytes, e.Created
 	one.Would = strings.Join(steps, ", ")
 	return nil
+}
+
+// knownFolders are those that an account's mailbox has, or would come with, by
+// the names of plan and state.
+func (r *runner) knownFolders(ctx context.Context, a *PlanAccount, e *entry) (map[string]bool, error) {
+	b, have := boxOf(a.Kind, e.Address, e.Login), map[string]bool{}
+	if e.UID != "" {
+		list, err := r.platform.admin.Folders(ctx, e.Domain.UID, e.UID, !b.share())
+		if err != nil && !errors.Is(err, bmapi.ErrNotFound) {
+			return nil, fmt.Errorf("folders of %s: %w", e.Address, err)
+		}
+		for _, f := range list {
+			if target, ok := b.planned(f.FullName); ok && !f.Deleted {
+				have[target] = true
+			}
+		}
+	}
+	if len(have) == 0 {
+		for _, name := range b.home.defaults {
+			have[b.home.path(name)] = true
+		}
+	}
+	return have, nil
 }
 
 // dryWork counts what lacks, folder by folder, from source, plan and ledger.

@@ -47,7 +47,7 @@ func TestLabShares(t *testing.T) {
 	w.share(bruno, "Public/Old", "archive", "robot")
 	w.plan()
 	w.complete()
-	w.sameShares(w.opts.Target)
+	w.sameShares()
 	if res := w.complete(); res.Copied != 0 {
 		t.Errorf("the second run copied %d", res.Copied)
 	}
@@ -112,7 +112,7 @@ func TestLabShareWithoutRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.complete()
-	w.sameShares(w.opts.Target)
+	w.sameShares()
 	w.byKeysOnly()
 }
 
@@ -143,7 +143,7 @@ func TestLabShareAfterCuts(t *testing.T) {
 	w.byKeysOnly()
 	w.opts.Stop, w.opts.Events = nil, nil
 	w.complete()
-	w.sameShares(w.opts.Target)
+	w.sameShares()
 	if res := w.verify(migrate.RereadNone); res.OK != 2 {
 		t.Errorf("verify: %+v", res)
 	}

@@ -2,6 +2,7 @@ package migrate_test
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -62,6 +63,7 @@ func publicWorld(t *testing.T) *world {
 	w.share("support@old.example", "", "support", "robot")
 	w.share("ada@old.example", "Public/Compta", "compta", "ada")
 	w.share("bruno@old.example", "public/old", "archive", "robot")
+	w.renamed = true
 	w.rows = append(w.rows, migrate.Row{File: "accounts.csv", Line: 7, Source: "old", Login: "bruno@old.example", Folder: "Others/zoe",
 		Address: "zoe@" + domain, Kind: migrate.KindUser, LastName: "zoe"})
 	w.plan()
@@ -70,16 +72,12 @@ func publicWorld(t *testing.T) *world {
 
 // sameShares compares accounts by what their plan says, each as the user sees
 // it who may.
-func (w *world) sameShares(target migrate.Target) {
+func (w *world) sameShares() {
 	w.t.Helper()
-	seen := map[string]labtest.Account{}
 	for _, row := range w.rows {
-		who, root := row.Address, ""
+		root := ""
 		if row.Kind == migrate.KindShare {
-			who, root = row.Writer, sharedRoot
-		}
-		if seen[who] == nil {
-			seen[who] = w.read(target, who)
+			root = sharedRoot
 		}
 		mapping := w.mapping(row.Address)
 		if len(mapping) == 0 {
@@ -98,12 +96,9 @@ func (w *world) sameShares(target migrate.Target) {
 			}
 			full[source] = root + w.named(row.Address, to)
 		}
-		top := root + w.named(row.Address, strings.SplitN(row.Address, "@", 2)[0])
-		for name, items := range seen[who] {
-			if root == "" && !strings.HasPrefix(name, sharedRoot) || root != "" && (name == top || strings.HasPrefix(name, top+"/")) {
-				if len(items) > 0 || used(full, name) {
-					dst[name] = items
-				}
+		for name, items := range w.readAs(row.Address) {
+			if len(items) > 0 || used(full, name) {
+				dst[name] = items
 			}
 		}
 		undate(src, dst)
@@ -146,9 +141,8 @@ func undate(accounts ...labtest.Account) {
 // folders, and a user's from a subtree, beside the users themselves.
 func TestShares(t *testing.T) {
 	w := publicWorld(t)
-	w.renamed = true
 	w.complete()
-	w.sameShares(w.opts.Target)
+	w.sameShares()
 	w.byKeysOnly()
 	users := map[string]bool{}
 	for _, l := range w.sim.Journal().Logins() {
@@ -180,7 +174,7 @@ func TestShares(t *testing.T) {
 		t.Errorf("the delta copied %d", res.Copied)
 	}
 	w.plan()
-	w.sameShares(w.opts.Target)
+	w.sameShares()
 	if res := w.verify(migrate.RereadNone); res.OK != len(w.rows) {
 		t.Errorf("verify after the delta: %+v", res)
 	}
@@ -234,7 +228,7 @@ func TestShareNobodyIsSubscribedTo(t *testing.T) {
 		t.Errorf("verify: %+v", res)
 	}
 	w.subscribe("robot", "support")
-	w.sameShares(w.opts.Target)
+	w.sameShares()
 }
 
 func (w *world) subscribe(login, share string) {
@@ -288,7 +282,7 @@ func TestShareOverQuota(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.complete()
-	w.sameShares(w.opts.Target)
+	w.sameShares()
 	w.byKeysOnly()
 }
 
@@ -310,7 +304,7 @@ func TestShareIsNotBlank(t *testing.T) {
 	if res := w.complete(); res.Copied != 0 {
 		t.Errorf("copied %d, want all adopted", res.Copied)
 	}
-	w.sameShares(w.opts.Target)
+	w.sameShares()
 }
 
 // TestShareClaims: a share is filled from one place only, by one row.
@@ -404,11 +398,10 @@ func TestShareSourceFolders(t *testing.T) {
 	}
 	w.source.SetQuirks(imaptest.Quirks{HideForeign: true})
 	w.rows = rows[3:4]
-	w.renamed = true
 	w.plan()
 	w.complete()
 	w.source.SetQuirks(imaptest.Quirks{})
-	w.sameShares(w.opts.Target)
+	w.sameShares()
 	if n := len(w.mapping("compta@" + domain)); n < 5 {
 		t.Errorf("%d folders", n)
 	}
@@ -474,6 +467,72 @@ func TestShareReaders(t *testing.T) {
 	by("nobody", 0)
 }
 
+// TestShareDryRun says what would be done to shares, those too that don't exist
+// yet, and is right.
+func TestShareDryRun(t *testing.T) {
+	w := publicWorld(t)
+	w.fillLogin("fresh")
+	w.share("fresh@old.example", "", "fresh", "robot")
+	w.plan()
+	dry := func() map[string]migrate.AccountResult {
+		t.Helper()
+		res, err := migrate.DryRun(t.Context(), w.opts)
+		if err != nil || res.Outcome() != migrate.Complete {
+			t.Fatalf("%v: %+v", err, res)
+		}
+		out := map[string]migrate.AccountResult{}
+		for _, one := range res.Notable {
+			out[one.Address] = one
+		}
+		return out
+	}
+	before := dry()
+	if one := before["compta@"+domain]; one.Copied != 25 || !strings.Contains(one.Would, "create 4 folders, copy 25") {
+		t.Errorf("a share that is there: %+v", one)
+	}
+	if one := before["fresh@"+domain]; !one.Created || !strings.Contains(one.Would, "fresh@"+domain) || one.Copied == 0 {
+		t.Errorf("a share that is not: %+v", one)
+	}
+	if n := len(w.sim.Journal().Appends()) + len(w.sim.Journal().Logins()) + len(w.sim.Journal().KeysAlive()); n > 0 {
+		t.Error("it touched the target's mail")
+	}
+	w.complete()
+	for address, one := range before {
+		if !strings.Contains(one.Would, "copy") {
+			continue
+		}
+		n := 0
+		for _, items := range w.readAs(address) {
+			n += len(items)
+		}
+		if n != one.Copied {
+			t.Errorf("%s: %d were announced, %d arrived", address, one.Copied, n)
+		}
+	}
+	if after := dry(); len(after) != 0 {
+		t.Errorf("after the run: %+v", after)
+	}
+}
+
+// readAs reads an account's own mail, with who may.
+func (w *world) readAs(address string) labtest.Account {
+	w.t.Helper()
+	i := slices.IndexFunc(w.rows, func(r migrate.Row) bool { return r.Address == address })
+	row := w.rows[i]
+	if row.Kind != migrate.KindShare {
+		got := w.read(w.opts.Target, address)
+		maps.DeleteFunc(got, func(name string, _ []labtest.Item) bool { return strings.HasPrefix(name, sharedRoot) })
+		return got
+	}
+	name, _, _ := strings.Cut(address, "@")
+	top := sharedRoot + w.named(address, name)
+	got := w.read(w.opts.Target, row.Writer)
+	maps.DeleteFunc(got, func(folder string, _ []labtest.Item) bool {
+		return folder != top && !strings.HasPrefix(folder, top+"/")
+	})
+	return got
+}
+
 // TestShareWhere finds messages of a share, by names as the plan and as IMAP
 // have them.
 func TestShareWhere(t *testing.T) {
@@ -527,7 +586,6 @@ func TestShareUnderFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := publicWorld(t)
-			w.renamed = true
 			if err := w.sim.Faults().AddIMAP(fault); err != nil {
 				t.Fatal(err)
 			}
@@ -540,7 +598,7 @@ func TestShareUnderFaults(t *testing.T) {
 					t.Fatalf("never complete: %+v", res.Notable)
 				}
 			}
-			w.sameShares(w.opts.Target)
+			w.sameShares()
 			w.byKeysOnly()
 			if res := w.verify(migrate.RereadNone); res.OK != len(w.rows) {
 				t.Errorf("verify: %+v", res.Failed)
