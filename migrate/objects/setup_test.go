@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -103,6 +102,7 @@ func ptr(n int64) *int64 { return &n }
 type ledger struct {
 	mu   sync.Mutex
 	done map[string]bool // false: begun
+	all  []objects.Made  // as they began
 }
 
 func key(m objects.Made) string {
@@ -125,6 +125,9 @@ func (l *ledger) set(k string, done bool) {
 
 func (l *ledger) Begin(_ context.Context, m objects.Made) error {
 	l.set(key(m), false)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, m)
 	return nil
 }
 
@@ -318,5 +321,3 @@ func (s *site) once() *bmapi.Session {
 	admin, _ := s.login(bmapi.Retry{Tries: 1, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }})
 	return admin
 }
-
-var errKilled = errors.New("killed")

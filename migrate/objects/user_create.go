@@ -48,10 +48,14 @@ func (m *Maker) createUser(ctx context.Context, r *realm, w User, o Outcome) (*E
 		bad, err := m.whyNoUser(ctx, r, w, o.UID, emails, refused)
 		return m.turnedDown(o, bad, err)
 	}
-	if err := m.joinGroups(ctx, r, o.UID, groups); err != nil {
+	bad, err = m.joinGroups(ctx, r, o.UID, w.Address, groups)
+	if err != nil {
 		return nil, o, fmt.Errorf("user %s: %w", w.Address, err)
 	}
 	e, err := m.readUser(ctx, r, o.UID, false)
+	if err == nil && bad != nil {
+		o = o.conflict(bad)
+	}
 	return e, o, err
 }
 

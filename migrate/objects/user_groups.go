@@ -44,15 +44,27 @@ func (m *Maker) groupsOf(ctx context.Context, r *realm, names []string) ([]*bmap
 // groupBox is the name of a group in the domain's name space of mailboxes.
 func groupBox(name string) string { return "_" + name }
 
-// joinGroups adds a user of ours to groups. Nothing is noted: they lose him with
-// the user himself.
-func (m *Maker) joinGroups(ctx context.Context, r *realm, uid string, groups []*bmapi.Group) error {
+// joinGroups adds a user to groups. Of the group "user" nothing is noted: it loses
+// him with the user himself.
+func (m *Maker) joinGroups(ctx context.Context, r *realm, uid, address string, groups []*bmapi.Group) (*refusal, error) {
+	var refused *refusal
 	for _, g := range groups {
-		if err := m.Admin.AddMembers(ctx, r.uid, g.UID, bmapi.Member{Type: bmapi.MemberUser, UID: uid}); err != nil {
-			return fmt.Errorf("add to group %s: %w", g.Name, err)
+		member := bmapi.Member{Type: bmapi.MemberUser, UID: uid}
+		if g.Name == bmapi.UsersGroup {
+			if err := m.Admin.AddMembers(ctx, r.uid, g.UID, member); err != nil {
+				return nil, fmt.Errorf("add to group %s: %w", g.Name, err)
+			}
+			continue
+		}
+		bad, err := m.addMember(ctx, r, g.UID, memberMade(r.uid, g.UID, g.Name, member, address))
+		if err != nil {
+			return nil, err
+		}
+		if bad != nil {
+			refused = because(bad.mend, "group %s: %s", g.Name, bad.reason)
 		}
 	}
-	return nil
+	return refused, nil
 }
 
 // countUsers counts the users of a domain against its limits, by account type.

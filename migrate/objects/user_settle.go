@@ -48,7 +48,7 @@ func (m *Maker) settleUser(ctx context.Context, r *realm, w User, o Outcome, u *
 	}
 	o.Changes = diff.words()
 	if !m.Dry {
-		if bad, err := m.patchUser(ctx, r, w, diff, ours); err != nil || bad != nil {
+		if bad, err := m.patchUser(ctx, r, w, diff); err != nil || bad != nil {
 			return m.turnedDown(o, bad, err)
 		}
 	}
@@ -186,6 +186,10 @@ func (m *Maker) compareGroups(ctx context.Context, r *realm, w User, u *bmapi.Us
 	for _, g := range groups {
 		if !slices.Contains(have, g.UID) {
 			d.groups = append(d.groups, g)
+			continue
+		}
+		if err := m.confirm(ctx, memberMade(r.uid, g.UID, g.Name, bmapi.Member{Type: bmapi.MemberUser, UID: u.UID}, w.Address)); err != nil {
+			return nil, err
 		}
 	}
 	return nil, nil
@@ -225,7 +229,7 @@ func (d *userDiff) withheld(ours bool) *userDiff {
 }
 
 // patchUser makes the changes: of the user, of the type of his account, of groups.
-func (m *Maker) patchUser(ctx context.Context, r *realm, w User, d *userDiff, ours bool) (*refusal, error) {
+func (m *Maker) patchUser(ctx context.Context, r *realm, w User, d *userDiff) (*refusal, error) {
 	if len(d.changes) > 0 {
 		if err := m.Admin.UpdateUser(ctx, r.uid, d.fresh); err != nil {
 			if answered(err) {
@@ -242,16 +246,7 @@ func (m *Maker) patchUser(ctx context.Context, r *realm, w User, d *userDiff, ou
 			return nil, fmt.Errorf("account type of %s: %w", w.Address, err)
 		}
 	}
-	if ours {
-		return nil, m.joinGroups(ctx, r, d.fresh.UID, d.groups)
-	}
-	for _, g := range d.groups {
-		made := memberMade(r.uid, g.UID, g.Name, bmapi.Member{Type: bmapi.MemberUser, UID: d.fresh.UID}, w.Address)
-		if bad, err := m.addMember(ctx, r, g.UID, made); err != nil || bad != nil {
-			return bad, err
-		}
-	}
-	return nil, nil
+	return m.joinGroups(ctx, r, d.fresh.UID, w.Address, d.groups)
 }
 
 // whyNotChanged puts BlueMind's no to an update into words. It validates the
