@@ -42,7 +42,7 @@ func (v *provisioner) makeShare(ctx context.Context, d *bmapi.Domain, a *PlanAcc
 		return made{}, err
 	}
 	m := v.became(outcome, "share "+want.Address)
-	if v.maker.Dry && m.created || v.final && row.Phase == PhaseLive {
+	if v.final && row.Phase == PhaseLive {
 		return m, nil
 	}
 	_, err = v.letWrite(ctx, e, a.Writer)
@@ -98,9 +98,15 @@ func (v *provisioner) makeWriter(ctx context.Context, address string) error {
 		return err
 	}
 	if d != nil {
-		_, err = v.maker.Find(ctx, d, objects.Ref{Kind: objects.RefUser, Name: there})
-		if err == nil || !errors.Is(err, bmapi.ErrNotFound) {
+		found, err := v.maker.Find(ctx, d, objects.Ref{Kind: objects.RefUser, Name: there})
+		if err != nil && !errors.Is(err, bmapi.ErrNotFound) {
 			return ofWriter(address, err)
+		}
+		if err == nil {
+			// One of ours may have been cut short; others are left as they are.
+			if ours, err := v.ours(ctx, objects.KindUser, d.UID, found.UID); err != nil || !ours {
+				return ofWriter(address, err)
+			}
 		}
 	}
 	if !slices.Contains(v.want.plan.Header.Policy.Shares.Writers, address) {
@@ -108,6 +114,14 @@ func (v *provisioner) makeWriter(ctx context.Context, address string) error {
 	}
 	_, err = v.makeUser(ctx, d, v.want.technical(address), state.Account{})
 	return ofWriter(address, err)
+}
+
+// ours says whether a run made an entry, as its record tells.
+func (v *provisioner) ours(ctx context.Context, kind objects.Kind, domainUID, uid string) (bool, error) {
+	if v.store == nil {
+		return false, nil
+	}
+	return v.store.HasObject(ctx, objectOf(objects.Made{Kind: kind, DomainUID: domainUID, UID: uid}, 0))
 }
 
 // ofWriter says whose fault it was that a share has nobody to fill it.
@@ -123,7 +137,7 @@ func ofWriter(address string, err error) error {
 
 // letWrite gives a share's writer what he needs to fill it: Write and, in
 // version 5, which lists only what one is subscribed to, a subscription. It
-// returns the writer; nil where a dry run would make him.
+// returns the writer.
 func (v *provisioner) letWrite(ctx context.Context, box *objects.Entry, address string) (*objects.Entry, error) {
 	if err := v.writer(ctx, address); err != nil {
 		return nil, err
@@ -134,13 +148,7 @@ func (v *provisioner) letWrite(ctx context.Context, box *objects.Entry, address 
 	if err != nil {
 		return nil, err
 	}
-	if d == nil {
-		return nil, nil
-	}
 	writer, err := v.maker.Find(ctx, d, objects.Ref{Kind: objects.RefUser, Name: there})
-	if v.maker.Dry && errors.Is(err, bmapi.ErrNotFound) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, fmt.Errorf("look for the writer %s: %w", there, err)
 	}
@@ -172,8 +180,8 @@ func (v *provisioner) letWrite(ctx context.Context, box *objects.Entry, address 
 // writerOf looks at who fills a share, as at any user before mail.
 func (v *provisioner) writerOf(ctx context.Context, e *entry, box *objects.Entry, address string) (*entry, error) {
 	found, err := v.letWrite(ctx, box, address)
-	if err != nil || found == nil {
-		return nil, err
+	if err != nil || !found.Existing {
+		return nil, err // a dry run would make him
 	}
 	w := &entry{Domain: found.Domain, Address: v.want.target.Address(address), Version: e.Version}
 	return w, ofWriter(address, v.prove(ctx, w, found))
