@@ -28,11 +28,13 @@ func loadInputs(c *Config) (migrate.Inputs, error) {
 		return in, l.err
 	}
 	problems := checkRows(c, in.Rows)
-	if len(l.problems) > 0 {
-		// What is missing may only be unreadable: say nothing about absent rows.
+	if slices.ContainsFunc(l.problems, func(p migrate.Problem) bool { return p.File != c.Rights }) {
+		// What is missing may only be unreadable: say nothing about absent rows
+		// and groups.
 		problems = slices.DeleteFunc(problems, func(p migrate.Problem) bool { return p.File != c.Accounts })
 		return in, migrate.NewInputError(append(l.problems, problems...))
 	}
+	problems = append(problems, l.problems...)
 	for _, p := range in.Problems() {
 		if p.File == "" {
 			p = c.at(p.Field).At(p)

@@ -129,7 +129,8 @@ func cmdLab(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	var err error
 	master := l.secret(ts, "the source's administrator's password", "migration", "Mst-migration-77aa02")
-	l.source, err = imaptest.NewServer(imaptest.Options{Masters: map[string]string{"migration": master}})
+	l.source, err = imaptest.NewServer(imaptest.Options{Masters: map[string]string{"migration": master}, Shared: "Public/",
+		Capabilities: append(imaptest.DefaultCapabilities(), "ACL", "QUOTA")})
 	ts.Check(err)
 	rows := "source;source_login;target_address;secret_file\n"
 	for i, login := range args {

@@ -15,7 +15,7 @@ type planView struct {
 	Header  migrate.PlanHeader   `json:"header"`
 	Totals  migrate.PlanTrailer  `json:"totals"`
 	Domains []migrate.PlanDomain `json:"domains"`
-	Groups  []migrate.PlanGroup  `json:"groups,omitempty"`
+	Groups  []planGroup          `json:"groups,omitempty"`
 	Shares  []planShare          `json:"shares,omitempty"`
 	Rights  []migrate.PlanRight  `json:"rights,omitempty"`
 
@@ -27,6 +27,13 @@ type planView struct {
 	Missing []string   `json:"unsurveyed,omitempty"`
 
 	all bool
+}
+
+// planGroup is a group, and how many users name it beside its members: in their
+// rows, or by the policy.
+type planGroup struct {
+	migrate.PlanGroup
+	Users int `json:"users"`
 }
 
 // planShare is a shared mailbox, where its mail comes from and by whom it is
@@ -55,7 +62,8 @@ type planLine struct {
 }
 
 func viewPlan(plan *migrate.Plan, all bool) (planView, error) {
-	v := planView{Header: plan.Header, Totals: plan.Trailer, Domains: plan.Domains, Groups: plan.Groups, Public: plan.Public, all: all}
+	v := planView{Header: plan.Header, Totals: plan.Trailer, Domains: plan.Domains, Public: plan.Public, all: all}
+	users := map[string]int{} // by name and domain of a group
 	for acct, err := range plan.Accounts() {
 		if err != nil {
 			return v, err
@@ -65,6 +73,9 @@ func viewPlan(plan *migrate.Plan, all bool) (planView, error) {
 		}
 		if acct.Kind == migrate.KindShare {
 			v.Shares = append(v.Shares, planShare{acct.Address, acct.Login, acct.Label, acct.Writer, acct.Source, acct.SourceLogin, acct.SourceFolder, acct.Survey.Messages, acct.Survey.Bytes})
+		}
+		for _, name := range acct.Groups {
+			users[name+"@"+homeDomain(plan, acct.Address)]++
 		}
 		for _, r := range acct.Rights {
 			if r.Unresolved {
@@ -84,9 +95,23 @@ func viewPlan(plan *migrate.Plan, all bool) (planView, error) {
 			v.Folders = append(v.Folders, planLine{acct.Address, f.Source, f.Target, f.Rule, f.Reason, f.Survey.Messages, f.Survey.Bytes})
 		}
 	}
+	for _, g := range plan.Groups {
+		v.Groups = append(v.Groups, planGroup{g, users[g.Name+"@"+g.Domain]})
+	}
 	// Excluded mail first, then renamed folders, then the rest.
 	slices.SortStableFunc(v.Folders, func(a, b planLine) int { return rank(a) - rank(b) })
 	return v, nil
+}
+
+// homeDomain is the name of the domain in which an address lies.
+func homeDomain(plan *migrate.Plan, address string) string {
+	_, domain, _ := strings.Cut(address, "@")
+	for _, d := range plan.Domains {
+		if slices.Contains(d.Aliases, domain) {
+			return d.Name
+		}
+	}
+	return domain
 }
 
 func rank(l planLine) int {
@@ -191,8 +216,11 @@ func domainLine(d migrate.PlanDomain) string {
 	return withFacts(d.Name, facts)
 }
 
-func groupLine(g migrate.PlanGroup) string {
-	facts := []string{many(len(g.Members), "member") + " of groups.csv"}
+func groupLine(g planGroup) string {
+	facts := []string{many(len(g.Members), "member") + " by groups.csv"}
+	if g.Users > 0 {
+		facts = append(facts, many(g.Users, "user")+" by accounts.csv and the policy")
+	}
 	if g.Address != "" {
 		facts = append(facts, "mail to "+g.Address)
 	}

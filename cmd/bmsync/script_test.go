@@ -41,6 +41,8 @@ import (
 //	limit SIM BYTES     its message_size_limit
 //	lease SIM LOGIN RUN DURATION   a key as a run elsewhere makes it
 //	learned N           so many secrets at least have gone over the wire, or are in files
+//	public FOLDER N LOGIN...   a folder of everybody at the source with so many messages, seen by these logins; the first owns it
+//	acl LOGIN FOLDER ID RIGHTS...   who may do what with a mailbox of the source
 //	slow DURATION       the source takes so long for each response line
 //
 // At its end, no file of a script but those in secrets/ holds a secret.
@@ -62,6 +64,7 @@ func TestScripts(t *testing.T) {
 			"json": cmdJSON, "jsonlines": cmdJSONLines,
 			"mark": cmdMark, "untouched": cmdUntouched, "unvisited": cmdUnvisited, "appends": cmdAppends, "keys": cmdKeys,
 			"fault": cmdFault, "heal": cmdHeal, "limit": cmdLimit, "lease": cmdLease, "learned": cmdLearned, "slow": cmdSlow,
+			"public": cmdPublic, "acl": cmdACL,
 		},
 	})
 }
