@@ -26,7 +26,7 @@ func (e Entry) String() string {
 
 // harmless verbs cannot change what a mailbox holds, whatever their arguments.
 var harmless = regexp.MustCompile(`^(CAPABILITY|NOOP|LOGIN|AUTHENTICATE|LOGOUT|STARTTLS|ID|ENABLE|NAMESPACE|LIST|LSUB|XLIST|` +
-	`STATUS|EXAMINE|UNSELECT|IDLE|(UID )?SEARCH)$`)
+	`STATUS|EXAMINE|UNSELECT|IDLE|(UID )?SEARCH|GETACL|MYRIGHTS|GETQUOTAROOT|GETMETADATA)$`)
 
 // seen matches the FETCH items that set \Seen outside of EXAMINE.
 var seen = regexp.MustCompile(`(?i)[ (](BODY\[|RFC822[) ]|RFC822\.TEXT|RFC822$)`)
