@@ -103,7 +103,7 @@ func (p *pagePrinter) head() {
 	if g.Installation != "" {
 		about = append(about, "installation "+g.Installation)
 	}
-	about = append(about, fmt.Sprintf(w.accounts, g.Accounts), w.phase[g.Phase], g.Written.Format(w.time))
+	about = append(about, w.count(g.Accounts, false), w.phase[g.Phase], g.Written.Format(w.time))
 	p.wrap("", strings.Join(about, " · "))
 	p.line("")
 	if g.Installation == "" {
@@ -194,7 +194,7 @@ func (p *pagePrinter) result(c GuideCheck) string {
 	}
 	text := w.outcome[c.Outcome]
 	if c.Count > 0 && c.Outcome != Ok && c.Outcome != Moot {
-		text += " (" + fmt.Sprintf(w.accounts, c.Count) + ")"
+		text += " (" + w.count(c.Count, checkRule(c.ID) == checkAutodiscover) + ")"
 	}
 	if c.Text == "" || p.page.Language != "en" && (c.Outcome == Ok || c.Outcome == Moot) {
 		return text

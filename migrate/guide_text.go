@@ -31,13 +31,14 @@ type guideSentence struct {
 
 // guideWords are the words of a page in one language.
 type guideWords struct {
-	outcome                                                          map[Severity]string
-	title, unreached, summary, open, atOnce, recipes, beside, above  string
-	byProgram, byProbe, byPerson, confirmed, later, accounts, quotes string
-	colon                                                            string
-	time                                                             string // layout
-	decimal, thousands, octet                                        string
-	phase                                                            map[Phase]string
+	outcome                                                         map[Severity]string
+	title, unreached, summary, open, atOnce, recipes, beside, above string
+	byProgram, byProbe, byPerson, confirmed, later, quotes          string
+	colon                                                           string
+	time                                                            string // layout
+	decimal, thousands, octet                                       string
+	account, accounts, name, names                                  string
+	phase                                                           map[Phase]string
 }
 
 var guideLanguages = map[string]guideWords{
@@ -50,7 +51,7 @@ var guideLanguages = map[string]guideWords{
 		open:      "Questions that wait for a person", atOnce: "Each is explained below. Whoever has seen to it types:",
 		recipes: "Recipes", beside: "Beside the guide", above: "as above",
 		byProgram: "by bmsync", byProbe: "by bmsync, with --probe", byPerson: "asked", confirmed: "confirmed by %s, %s",
-		later: "later (--phase %s)", accounts: "%d accounts", quotes: "%s", colon: ": ", time: "2 Jan 2006 15:04 MST",
+		later: "later (--phase %s)", account: "account", accounts: "accounts", name: "name", names: "names", quotes: "%s", colon: ": ", time: "2 Jan 2006 15:04 MST",
 		decimal: ".", thousands: ",", octet: "B",
 		phase: map[Phase]string{PhaseRehearsal: "rehearsal", PhaseBefore: "before the DNS change", PhaseAfterDNS: "after the DNS change"},
 	},
@@ -63,7 +64,7 @@ var guideLanguages = map[string]guideWords{
 		open:      "Questions qui attendent une personne", atOnce: "Chacune est expliquée plus bas. Qui s'en est assuré tape :",
 		recipes: "Recettes", beside: "À côté du guide", above: "comme ci-dessus",
 		byProgram: "par bmsync", byProbe: "par bmsync, avec --probe", byPerson: "demandé", confirmed: "confirmé par %s, %s",
-		later: "plus tard (--phase %s)", accounts: "%d comptes", quotes: "« %s »", colon: " : ", time: "02/01/2006 15:04 MST",
+		later: "plus tard (--phase %s)", account: "compte", accounts: "comptes", name: "nom", names: "noms", quotes: "« %s »", colon: " : ", time: "02/01/2006 15:04 MST",
 		decimal: ",", thousands: " ", octet: "o",
 		phase: map[Phase]string{PhaseRehearsal: "répétition", PhaseBefore: "avant le changement du DNS", PhaseAfterDNS: "après le changement du DNS"},
 	},
@@ -121,6 +122,20 @@ func (w guideWords) between(low, high int64) string {
 		return w.size(high)
 	}
 	return w.size(low) + " – " + w.size(high)
+}
+
+// count writes how many accounts there are, or names in the DNS.
+func (w guideWords) count(n int, names bool) string {
+	word := w.accounts
+	switch {
+	case names && n == 1:
+		word = w.name
+	case names:
+		word = w.names
+	case n == 1:
+		word = w.account
+	}
+	return w.number(int64(n)) + " " + word
 }
 
 // number writes a count with its thousands apart.

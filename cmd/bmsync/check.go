@@ -18,6 +18,7 @@ type checkFlags struct {
 	target, phase, lang string
 	only                []string
 	probe, guide        bool
+	fixes               string // file
 
 	confirm, withdraw []string // rules
 	by, note          string
@@ -73,6 +74,7 @@ Warnings alone give 0.`,
 	f.StringVar(&o.target, "target", "", "target to look at, by its name in bmsync.yaml")
 	f.BoolVar(&o.probe, "probe", false, "make a key for each user that exists, log in with it, open INBOX, delete the key")
 	f.StringSliceVar(&o.only, "only", nil, "only these addresses, as in accounts.csv")
+	f.StringVar(&o.fixes, "fixes", "", "write what LDAP or AD lacks to this file (- for stdout)")
 	f.StringVar(&o.phase, "phase", "", "where the migration is: rehearsal, before or after-dns")
 	f.BoolVar(&o.guide, "guide", false, "print BlueMind's roll-out guide, rule by rule, with results and recipes")
 	f.StringVar(&o.lang, "lang", "en", "language of --guide and --ask: en or fr")
@@ -103,8 +105,8 @@ func (o *checkFlags) check(cmd *cobra.Command) error {
 		return &usageError{errors.New("--lang belongs to --guide or --ask")}
 	case !slices.Contains(migrate.GuideLanguages(), o.lang):
 		return &usageError{fmt.Errorf("--lang %s: there are en and fr", o.lang)}
-	case (answers || o.ask) && (o.probe || given("only")):
-		return &usageError{errors.New("answers are for the whole target: --probe and --only don't go with them")}
+	case (answers || o.ask) && (o.probe || given("only") || given("fixes")):
+		return &usageError{errors.New("answers are for the whole target: --probe, --only and --fixes don't go with them")}
 	case given("phase") && !slices.Contains(migrate.Phases(), migrate.Phase(o.phase)):
 		return &usageError{fmt.Errorf("--phase %s: there are rehearsal, before and after-dns", o.phase)}
 	}
@@ -126,6 +128,7 @@ func (a *app) check(cmd *cobra.Command, j *job, f checkFlags) error {
 	if err != nil {
 		return err
 	}
+	o.Network = a.network
 	o.Phase, o.Probe, o.Stop, o.Events = migrate.Phase(f.phase), f.probe, a.stop, a.checking(len(o.Rows))
 	res, err := migrate.Check(cmd.Context(), o)
 	if err != nil {
@@ -136,17 +139,33 @@ func (a *app) check(cmd *cobra.Command, j *job, f checkFlags) error {
 	} else {
 		err = a.result(res, checkText{res}.write)
 	}
+	if err == nil {
+		err = a.checkFixes(res, f.fixes)
+	}
 	if err == nil && res.Blockers+res.Unanswered > 0 {
 		err = &exitError{code: exitBlocked}
 	}
 	return err
 }
 
+// checkFixes writes the list for the directory's administrator where it was
+// asked to, and else says that there is one.
+func (a *app) checkFixes(res migrate.CheckResult, path string) error {
+	if path != "" {
+		return a.writeFixes(path, res.Fixes)
+	}
+	if n := len(res.Fixes); n > 0 && !a.json {
+		fmt.Fprintf(a.stderr, "%s for the administrator of LDAP or AD: --fixes FILE writes them\n", many(n, "line"))
+	}
+	return nil
+}
+
 // checkOptions takes a plan into account if there is one; one that is broken
 // is an error. Accounts that an exception leaves out are not looked at.
 func checkOptions(j *job, only []string) (migrate.CheckOptions, error) {
 	c := j.config
-	o := migrate.CheckOptions{Sources: j.sources, Target: j.target, Policy: c.Policy, Domains: planDomains(c), StateDir: c.State, Logger: j.opts.Logger}
+	o := migrate.CheckOptions{Groups: j.inputs.Groups, Rights: j.inputs.Rights, Sources: j.sources, Target: j.target, Policy: c.Policy, Domains: planDomains(c),
+		StateDir: c.State, Logger: j.opts.Logger}
 	known := map[string]bool{}
 	for _, row := range j.rows {
 		known[row.Address] = true

@@ -102,7 +102,7 @@ func (a *app) askAll(ctx context.Context, j *job, f checkFlags) error {
 	}
 	ctx, end := a.untilStopped(ctx)
 	defer end()
-	q := &interview{a: a, lines: typed(in), options: o, by: f.by, language: f.lang}
+	q := &interview{a: a, lines: typed(ctx, in), options: o, by: f.by, language: f.lang}
 	open, err := q.hold(ctx, res.Questions())
 	if err != nil {
 		return answerError(err)
@@ -114,14 +114,18 @@ func (a *app) askAll(ctx context.Context, j *job, f checkFlags) error {
 }
 
 // typed gives what is typed, line by line, until the end. Reading from a
-// terminal can't be interrupted: after Ctrl-C the reader is left to end with
-// the process.
-func typed(in io.Reader) <-chan string {
+// terminal can't be interrupted: after Ctrl-C it is left to end with the
+// process.
+func typed(ctx context.Context, in io.Reader) <-chan string {
 	lines := make(chan string)
 	go func() {
 		defer close(lines)
 		for s := bufio.NewScanner(in); s.Scan(); {
-			lines <- strings.TrimSpace(s.Text())
+			select {
+			case lines <- strings.TrimSpace(s.Text()):
+			case <-ctx.Done():
+				return
+			}
 		}
 	}()
 	return lines

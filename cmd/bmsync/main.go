@@ -10,10 +10,17 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+
+	"bmsync/migrate"
 )
 
-func main() {
+func main() { os.Exit(mainWith(migrate.Network{})) }
+
+// mainWith is this process as bmsync: its arguments, streams, environment and
+// signals.
+func mainWith(network migrate.Network) int {
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	stop := make(chan struct{})
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -29,18 +36,22 @@ func main() {
 			}
 		}
 	}()
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.LookupEnv, stop)
-	cancel()
-	os.Exit(code)
+	a := &app{stdout: os.Stdout, stderr: os.Stderr, env: os.LookupEnv, stop: stop, network: network}
+	return a.run(ctx, os.Args[1:])
 }
 
 // run is the whole program, but for signals: it reads args, writes results to
 // stdout and all else to stderr, and gives the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, env func(string) (string, bool), stop <-chan struct{}) int {
-	a := &app{stdout: stdout, stderr: &lockedWriter{w: stderr}, env: env, stop: stop}
+	a := &app{stdout: stdout, stderr: stderr, env: env, stop: stop}
+	return a.run(ctx, args)
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
+	a.stderr = &lockedWriter{w: a.stderr}
 	root := newRootCmd(a)
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
 	return a.exit(err)

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"context"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"bmsync/migrate"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -14,7 +19,33 @@ import (
 // TestMain lets this test's own binary be bmsync, in a process of its own: in
 // scripts by that name, elsewhere with "bmsync" as argument zero.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"bmsync": main})
+	testscript.Main(m, map[string]func(){"bmsync": func() { os.Exit(mainWith(testNetwork(os.Getenv("TEST_HTTPS")))) }})
+}
+
+// testNetwork is a network without names, so that no test leaves the machine;
+// or, where a server's address is given, one in which every name leads there.
+func testNetwork(server string) migrate.Network {
+	const address = "192.0.2.1" // of every name
+	return migrate.Network{
+		LookupHost: func(_ context.Context, host string) ([]string, error) {
+			switch {
+			case net.ParseIP(host) != nil:
+				return []string{host}, nil
+			case server != "":
+				return []string{address}, nil
+			}
+			return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+		},
+		LookupSRV: func(_ context.Context, _, _, name string) (string, []*net.SRV, error) {
+			return "", nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
+		},
+		Dial: func(ctx context.Context, network, to string) (net.Conn, error) {
+			if host, _, _ := net.SplitHostPort(to); host == address {
+				to = server
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, to)
+		},
+	}
 }
 
 // TestImportsGoOneWay holds cmd → migrate → {bmapi, imap, state}: the three

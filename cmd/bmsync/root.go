@@ -21,8 +21,11 @@ import (
 type app struct {
 	stdout, stderr io.Writer
 	env            func(string) (string, bool)
-	stop           <-chan struct{}          // closed by the first interrupt
-	terminal       func() (io.Reader, bool) // what a person types; false: nobody is there. nil: standard input
+	stop           <-chan struct{} // closed by the first interrupt
+
+	// What a test puts in the place of this machine's own: nil for that.
+	terminal func() (io.Reader, bool) // what a person types; false: nobody is there
+	network  migrate.Network          // where autodiscover is looked for
 
 	configPath string
 	json       bool
