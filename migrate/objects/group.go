@@ -14,7 +14,7 @@ import (
 // members first, then add these.
 func (m *Maker) Group(ctx context.Context, d *bmapi.Domain, want Group) (Outcome, []Outcome, error) {
 	w := want.tidy()
-	r := m.groupRealm(d, want, w)
+	r := m.groupRealm(d, w)
 	o := Outcome{Kind: KindGroup, Name: w.Name, Domain: r.uid, UID: bmapi.GroupUID(r.uid, w.Name)}
 	o, usable, err := m.groupItself(ctx, r, w, o)
 	if err != nil || !usable || len(w.Members) == 0 {
@@ -24,17 +24,18 @@ func (m *Maker) Group(ctx context.Context, d *bmapi.Domain, want Group) (Outcome
 	return o, members, err
 }
 
-// groupRealm is the domain of a group. A dry run that finds none goes by the
-// address, or by what the name has after "@".
-func (m *Maker) groupRealm(d *bmapi.Domain, want, w Group) *realm {
-	if d == nil && w.Address == "" {
-		return m.realm(nil, want.Name)
+// groupRealm is the domain of a group. A dry run that finds none goes by what the
+// row says of it.
+func (m *Maker) groupRealm(d *bmapi.Domain, w Group) *realm {
+	if w.Domain != "" {
+		return m.realm(d, w.Domain)
 	}
 	return m.realm(d, w.Address)
 }
 
 func (want Group) tidy() Group {
 	want.Name, want.Address, want.Description = groupName(want.Name), tidy(want.Address), strings.TrimSpace(want.Description)
+	want.Domain = tidy(want.Domain)
 	return want
 }
 
@@ -90,7 +91,7 @@ func (m *Maker) lookGroup(ctx context.Context, r *realm, w Group, uid string) (*
 	if r.is() == nil {
 		return nil, nil, nil
 	}
-	g, ok, err := found(m.Admin.GroupByName(ctx, r.uid, w.Name))
+	g, ok, err := found(m.groupNamed(ctx, r, w.Name))
 	if err == nil && !ok {
 		g, ok, err = found(m.Admin.Group(ctx, r.uid, uid))
 	}
@@ -176,7 +177,7 @@ func (m *Maker) settleGroup(ctx context.Context, r *realm, w Group, o Outcome, g
 		changes = append(changes, Change{"hidden", "false", "true"})
 		fresh.Hidden = true
 	}
-	if g.Name != w.Name {
+	if !strings.EqualFold(g.Name, w.Name) {
 		return o.conflict(because("correct groups.csv, or rename the group in BlueMind", "the group %q was renamed in BlueMind: %s", w.Name, g.Name)), nil
 	}
 	if len(changes) > 0 && !m.Update {

@@ -78,6 +78,7 @@ func (m *Maker) create(ctx context.Context, made Made, put func() error, there f
 		return nil, err
 	}
 	putErr := put()
+	m.log().DebugContext(ctx, "create", "kind", made.Kind, "name", made.Name, "uid", made.UID, "domain", made.DomainUID, "error", putErr)
 	if putErr == nil {
 		return nil, m.done(ctx, made)
 	}

@@ -16,7 +16,7 @@ import (
 // PUT /groups/{domainUid}/{uid}/members
 func (m *Maker) Members(ctx context.Context, d *bmapi.Domain, want Group) ([]Outcome, error) {
 	w := want.tidy()
-	r := m.groupRealm(d, want, w)
+	r := m.groupRealm(d, w)
 	group, bad, err := m.memberGroup(ctx, r, w)
 	if err != nil {
 		return nil, err
@@ -256,5 +256,5 @@ func (m *Maker) unknown(ctx context.Context, r *realm, ref Ref) (*refusal, error
 	if ok {
 		return because("leave him out, or keep both in one domain", "%s is in another domain of BlueMind, %s, and BlueMind knows no rights or members beyond a domain", tidy(ref.Name), d.UID), nil
 	}
-	return because("mark the address as external in groups.csv, or correct it", "%s is in no domain of BlueMind", tidy(ref.Name)), nil
+	return because("correct the address", "%s is in no domain of BlueMind", tidy(ref.Name)), nil
 }

@@ -169,8 +169,8 @@ func (m *Maker) group(ctx context.Context, r *realm, name string) (*bmapi.Group,
 	if r.is() == nil {
 		return nil, nil
 	}
-	slot, _ := r.groups.LoadOrStore(name, &lazy[*bmapi.Group]{})
-	g, err := slot.(*lazy[*bmapi.Group]).get(func() (*bmapi.Group, error) { return m.Admin.GroupByName(ctx, r.uid, name) })
+	slot, _ := r.groups.LoadOrStore(strings.ToLower(name), &lazy[*bmapi.Group]{})
+	g, err := slot.(*lazy[*bmapi.Group]).get(func() (*bmapi.Group, error) { return m.groupNamed(ctx, r, name) })
 	if errors.Is(err, bmapi.ErrNotFound) {
 		return nil, nil // not remembered: it may be made yet
 	}
@@ -178,4 +178,32 @@ func (m *Maker) group(ctx context.Context, r *realm, name string) (*bmapi.Group,
 		return nil, fmt.Errorf("look for group %s of %s: %w", name, r.uid, err)
 	}
 	return g, nil
+}
+
+// groupNamed finds a group by name, or gives bmapi.ErrNotFound. BlueMind compares
+// such names without regard to case when one is made, and with regard to it when
+// one is looked for.
+func (m *Maker) groupNamed(ctx context.Context, r *realm, name string) (*bmapi.Group, error) {
+	g, err := m.Admin.GroupByName(ctx, r.uid, name)
+	if !errors.Is(err, bmapi.ErrNotFound) {
+		return g, err
+	}
+	return m.groupLike(ctx, r, name)
+}
+
+// groupLike finds a group whose name is written in another case.
+func (m *Maker) groupLike(ctx context.Context, r *realm, name string) (*bmapi.Group, error) {
+	if name == strings.ToLower(name) && name == strings.ToUpper(name) {
+		return nil, bmapi.ErrNotFound // there is no other
+	}
+	entries, _, err := m.Admin.Search(ctx, r.uid, bmapi.DirQuery{Kinds: []string{bmapi.KindGroup}, NameOrEmail: name})
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if strings.EqualFold(e.DisplayName, name) {
+			return m.Admin.Group(ctx, r.uid, e.EntryUID)
+		}
+	}
+	return nil, bmapi.ErrNotFound
 }

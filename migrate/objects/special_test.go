@@ -2,6 +2,7 @@ package objects_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -257,4 +258,92 @@ func crowd(t *testing.T, m *objects.Maker, want objects.Action) {
 		}
 		return told(m.Subscribe(ctx, u, shares[i]))
 	})
+}
+
+// TestGroupInAnotherCase: BlueMind finds it by its exact name only, and refuses
+// another one that differs in case.
+func TestGroupInAnotherCase(t *testing.T) {
+	s := start(t, 5, town()...)
+	d := s.domain("example.org")
+	if err := s.admin.CreateGroup(t.Context(), d.UID, "g1", &bmapi.Group{Name: "Sales"}); err != nil {
+		t.Fatal(err)
+	}
+	mark := s.mark()
+	o, _, err := s.maker(nil).Group(t.Context(), d, objects.Group{Name: "SALES", Create: true})
+	if err != nil || o.Action != objects.AsWanted || o.UID != "g1" || len(s.writes(mark)) > 0 {
+		t.Errorf("%+v, %v", o, err)
+	}
+	_, o, err = s.maker(nil).User(t.Context(), d, objects.User{Address: "ada@example.org", Groups: []string{"sales", "Admin"}})
+	if err != nil || o.Action != objects.Conflict || !strings.Contains(o.Reason, "administrators") {
+		t.Errorf("%+v, %v", o, err)
+	}
+	_, o, err = s.maker(nil).User(t.Context(), d, objects.User{Address: "ada@example.org", Groups: []string{"sales", "User"}})
+	if err != nil || o.Action != objects.Changed || len(o.Changes) != 1 || o.Changes[0].To != "Sales" {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// TestDryRunKnowsNewAliases: what a domain would get counts for those who follow.
+func TestDryRunKnowsNewAliases(t *testing.T) {
+	s := start(t, 5, town()...)
+	was, mark := s.sim.Snapshot(), s.mark()
+	m := s.dry()
+	d, o, err := m.Domain(t.Context(), objects.Domain{Name: "example.org", Aliases: []string{"example.info"}, UserQuotaMax: ptr(50_000)})
+	if err != nil || d == nil || o.Action != objects.Changed || len(o.Changes) != 2 {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	e, o, err := m.User(t.Context(), d, objects.User{Address: "new@example.info", Quota: ptr(20_000), Create: true})
+	if err != nil || e == nil || o.Action != objects.Created {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if found, err := m.Find(t.Context(), d, objects.Ref{Name: "new@example.info"}); err != nil || found.UID != e.UID || found.Existing {
+		t.Errorf("%+v, %v", found, err)
+	}
+	if o, _, err := m.Group(t.Context(), nil, objects.Group{Name: "g", Domain: "none.test", Create: true}); err != nil || o.Action != objects.Created || o.Domain != "none.test" {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if len(s.writes(mark)) > 0 || s.sim.Snapshot() != was {
+		t.Errorf("%v", s.writes(mark))
+	}
+}
+
+// TestAliasTaskFails is told as a conflict: the domain can be used as it is.
+func TestAliasTaskFails(t *testing.T) {
+	s := start(t, 5, town()...)
+	s.sim.Faults().Add(bmsim.Fault{Kind: bmsim.FailedTask, Path: "/_aliases", Times: 1})
+	d, o, err := s.maker(nil).Domain(t.Context(), objects.Domain{Name: "example.org", Aliases: []string{"example.info"}})
+	if err != nil || d == nil || o.Action != objects.Conflict || !strings.Contains(o.Reason, "task failed on purpose") || len(o.Changes) > 0 {
+		t.Errorf("%+v, %v", o, err)
+	}
+	d, o, err = s.maker(nil).Domain(t.Context(), objects.Domain{Name: "example.org", Aliases: []string{"example.info"}})
+	if err != nil || !d.Has("example.info") || o.Action != objects.Changed {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// TestUidKnownByOtherNames: BlueMind drops what users have under a uid that is
+// neither the default alias nor an alias, so it is made one before another name
+// becomes the default; where nobody may, the row is told.
+func TestUidKnownByOtherNames(t *testing.T) {
+	s := start(t, 5, bmsim.Domain{Name: "old.test", Users: []bmsim.User{{Login: "ada", Emails: []string{"ada@old.test", "countess@old.test"}}}})
+	m := s.maker(nil)
+	want := objects.Domain{Name: "old.test", Aliases: []string{"new.test"}, DefaultAlias: "new.test"}
+	d, o, err := m.Domain(t.Context(), want)
+	if err != nil || o.Action != objects.Changed || d.DefaultAlias != "new.test" || !slices.Contains(d.Aliases, "old.test") {
+		t.Fatalf("%+v, %+v, %v", d, o, err)
+	}
+	e, o, err := m.User(t.Context(), d, objects.User{Address: "ada@old.test", Aliases: []string{"a.l@old.test"}})
+	if err != nil || e == nil || o.Action != objects.Changed || len(e.Box.Emails) != 3 {
+		t.Errorf("%+v, %+v, %v", e, o, err)
+	}
+	if _, o, err := s.maker(nil).Domain(t.Context(), want); err != nil || o.Action != objects.AsWanted {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if err := errors.Join(s.admin.DeleteUser(t.Context(), "old.test", e.UID), s.admin.SetAliases(t.Context(), "old.test", []string{"new.test"})); err != nil {
+		t.Fatal(err)
+	}
+	d = s.domain("new.test")
+	if _, o, err = s.maker(nil).User(t.Context(), d, objects.User{Address: "x@new.test", Aliases: []string{"y@old.test"}, Create: true}); err != nil || !strings.Contains(o.Reason, "BlueMind keeps no address y@old.test") {
+		t.Errorf("%+v, %v", o, err)
+	}
 }

@@ -168,6 +168,7 @@ type Share struct {
 // the group is BlueMind's own, and nothing but its members is touched.
 type Group struct {
 	Name        string
+	Domain      string // its name; needed by a dry run that may find no such domain
 	Address     string // "": none, a group for rights only
 	Description string
 	Hidden      bool

@@ -70,7 +70,7 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 func groupNames(list []string) []string {
 	var out []string
 	for _, g := range list {
-		if g = groupName(g); g != "" && g != bmapi.UsersGroup && !slices.Contains(out, g) {
+		if g = groupName(g); g != "" && !strings.EqualFold(g, bmapi.UsersGroup) && !slices.Contains(out, g) {
 			out = append(out, g)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
 	"bmsync/bmapi"
 )
@@ -16,7 +17,7 @@ const adminGroup = "admin"
 func (m *Maker) groupsOf(ctx context.Context, r *realm, names []string) ([]*bmapi.Group, *refusal, error) {
 	var out []*bmapi.Group
 	for _, name := range names {
-		if name == adminGroup {
+		if strings.EqualFold(name, adminGroup) {
 			return nil, because("add him by hand in BlueMind, if he shall administer the domain", "the group %q makes its members administrators of the domain", name), nil
 		}
 		g, err := m.group(ctx, r, name)
@@ -41,8 +42,9 @@ func (m *Maker) groupsOf(ctx context.Context, r *realm, names []string) ([]*bmap
 	return out, nil, nil
 }
 
-// groupBox is the name of a group in the domain's name space of mailboxes.
-func groupBox(name string) string { return "_" + name }
+// groupBox is the name of a group in the domain's name space of mailboxes, as it
+// is compared.
+func groupBox(name string) string { return "_" + strings.ToLower(name) }
 
 // joinGroups adds a user to groups. Of the group "user" nothing is noted: it loses
 // him with the user himself.
