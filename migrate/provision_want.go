@@ -70,7 +70,7 @@ func (w wanted) technical(address string) objects.User {
 
 // group is a group without its members, which may not be there yet.
 func (w wanted) group(g PlanGroup) objects.Group {
-	out := objects.Group{Name: g.Name, Description: g.Description, Hidden: g.Hidden, Create: g.Create}
+	out := objects.Group{Name: g.Name, Domain: w.target.domain(g.Domain), Description: g.Description, Hidden: g.Hidden, Create: g.Create}
 	if g.Address != "" {
 		out.Address = w.target.Address(g.Address)
 	}
