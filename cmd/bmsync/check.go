@@ -37,7 +37,8 @@ every account at its source. Each finding says what mends it.
 
 It creates nobody and writes nothing. With --probe it also makes a key for each
 user that exists, logs in over IMAP with it, opens INBOX, and deletes the key;
-don't use it while a run is at work on the same accounts.
+for one user of each mail server it tries messages in a scratch folder, which is
+taken away again. Don't use it while a run is at work on the same accounts.
 
 What no program can see is asked of a person, once for each installation:
 --confirm records who says that a rule holds, --withdraw takes that back, --ask
@@ -72,7 +73,7 @@ Warnings alone give 0.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.target, "target", "", "target to look at, by its name in bmsync.yaml")
-	f.BoolVar(&o.probe, "probe", false, "make a key for each user that exists, log in with it, open INBOX, delete the key")
+	f.BoolVar(&o.probe, "probe", false, "log in as each user that exists by a key made for it, and try messages in a scratch folder")
 	f.StringSliceVar(&o.only, "only", nil, "only these addresses, as in accounts.csv")
 	f.StringVar(&o.fixes, "fixes", "", "write what LDAP or AD lacks to this file (- for stdout)")
 	f.StringVar(&o.phase, "phase", "", "where the migration is: rehearsal, before or after-dns")
