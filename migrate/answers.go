@@ -151,6 +151,9 @@ func RecordAnswers(ctx context.Context, o AnswerOptions) ([]Answer, error) {
 		return nil, err
 	}
 	defer p.close(ctx)
+	if err := o.concerns(p.version.Major); err != nil {
+		return nil, err
+	}
 	now := o.Now
 	if now == nil {
 		now = time.Now
@@ -210,6 +213,16 @@ func (o AnswerOptions) check() error {
 	return checkWords("the note", o.Note, longestNote)
 }
 
+// concerns refuses answers to what is not asked of a version.
+func (o AnswerOptions) concerns(major int) error {
+	for _, id := range o.Rules {
+		if r, _ := checkRule(id).table(); r.Only != 0 && r.Only != major {
+			return &AnswerError{fmt.Sprintf("rule %s concerns BlueMind %d only, and %s is BlueMind %d", id, r.Only, o.Target.Name, major), "leave it out"}
+		}
+	}
+	return nil
+}
+
 // checkWords keeps a text to one line that may be printed.
 func checkWords(what, text string, longest int) error {
 	switch {
@@ -248,6 +261,17 @@ func standing(list []Answer, installation string, major int) map[string]Answer {
 		}
 	}
 	return out
+}
+
+// lastConfirmed is the last word on a rule, if it confirms it, whatever server
+// it was of.
+func lastConfirmed(list []Answer, rule string) (Answer, bool) {
+	for _, a := range slices.Backward(list) {
+		if a.Rule == rule {
+			return a, a.Answer == AnswerConfirmed
+		}
+	}
+	return Answer{}, false
 }
 
 // lastOther is the last confirmation of a rule that doesn't count here, for it

@@ -209,7 +209,10 @@ func TestAnswersOfATargetThatCanNotBeReached(t *testing.T) {
 	}
 	w.opts.Target.URL = "https://" + nobody(t)
 	res := w.check()
-	if got := rule(t, res, "no-pst"); got.Outcome != migrate.Skipped || got.By != "" || res.Installation != "" {
+	if got := rule(t, res, "no-pst"); got.Outcome != migrate.Skipped || got.By != "" || res.Installation != "" || !strings.Contains(got.Text, "confirmed by Ada Martin on ") {
+		t.Errorf("%+v", got)
+	}
+	if got := rule(t, res, "compatibility"); got.Outcome != migrate.Skipped || got.Text != "the target could not be asked" {
 		t.Errorf("%+v", got)
 	}
 	if _, err := w.answer([]string{"no-pst"}); err == nil {
@@ -263,6 +266,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 		{title: "unknown rule", rules: []string{"no-pts"}, text: `no rule "no-pts"`, mend: "did you mean no-pst?"},
 		{title: "nothing like it", rules: []string{"whatever it takes"}, text: "no rule", mend: "bmsync check lists"},
 		{title: "a rule that is looked at", rules: []string{"no-pst", "version"}, text: "nobody can confirm it", mend: "mend what"},
+		{title: "another version's", rules: []string{"no-pst", "cyrus-tree"}, text: "rule cyrus-tree concerns BlueMind 4 only, and test is BlueMind 5", mend: "leave it out"},
 		{title: "no rule", text: "no rule is named"},
 		{title: "nobody", rules: []string{"no-pst"}, edit: func(o *migrate.AnswerOptions) { o.By = "  " }, text: "name of who answers is missing", mend: "--by NAME"},
 		{title: "two lines", rules: []string{"no-pst"}, edit: func(o *migrate.AnswerOptions) { o.Note = "a\nb" }, text: "the note holds"},

@@ -129,7 +129,7 @@ func (a *autodiscoverer) portray(ctx context.Context, u *url.URL) error {
 // Whether its certificate is good for the name is looked at afterwards: no
 // secret is sent.
 func (a *autodiscoverer) connect(ctx context.Context, host string, addresses []string, port string) (*tls.Conn, string, error) {
-	var failed error
+	failed := errors.New("no address in DNS")
 	for _, address := range addresses[:min(len(addresses), 4)] {
 		conn, err := a.net.Dial(ctx, "tcp", net.JoinHostPort(address, port))
 		if err != nil {
@@ -240,6 +240,7 @@ func (a *autodiscoverer) get(ctx context.Context, conn *tls.Conn, address string
 		conn.Close()
 		return nil, err
 	}
+	req.Header.Set("User-Agent", "bmsync")
 	res, err := transport.RoundTrip(req)
 	if err != nil {
 		conn.Close()

@@ -262,6 +262,19 @@ func TestAutodiscoverForNobody(t *testing.T) {
 	}
 }
 
+// TestAutodiscoverNeedsTheServersOwnAnswer: without it nothing can be told.
+func TestAutodiscoverNeedsTheServersOwnAnswer(t *testing.T) {
+	for _, edit := range []func(*internet){func(in *internet) { delete(in.at, "127.0.0.1") }, func(in *internet) { delete(in.hosts, "127.0.0.1"); delete(in.hosts, "localhost") }} {
+		w, in := dnsWorld(t)
+		edit(in)
+		res := w.check(in.after)
+		fires(t, res, "autodiscover", migrate.Skipped, "what this server itself answers could not be found out")
+		if len(res.Autodiscover) > 0 {
+			t.Errorf("%+v", res.Autodiscover)
+		}
+	}
+}
+
 // TestAutodiscoverBeforeTheDNSChange: it can't be otherwise, so it is no
 // warning; and the names that people use teach nothing of what this server is.
 func TestAutodiscoverBeforeTheDNSChange(t *testing.T) {

@@ -73,7 +73,11 @@ func (c *checkup) ask(ctx context.Context) {
 		a, answered := valid[r.ID]
 		switch {
 		case !reached:
-			c.found.add(id, Skipped, "the target could not be asked, so nobody knows whether earlier answers are of this server", "")
+			text := "the target could not be asked"
+			if a, ok := lastConfirmed(list, r.ID); ok {
+				text += ", so that nobody knows whether an answer is of this server: " + a.words()
+			}
+			c.found.add(id, Skipped, text, "")
 		case c.moot(r) != "":
 			c.found.add(id, Moot, c.moot(r), "")
 		case !c.Phase.Includes(r.Phase):

@@ -61,6 +61,9 @@ func (t checkText) finding(w io.Writer, f migrate.Finding) {
 		fmt.Fprintf(w, "          … and %d more\n", more)
 	}
 	if f.Severity == migrate.Unanswered {
+		if f.ID == "disk" && t.Sizing != nil {
+			t.sizing(w)
+		}
 		return // one command for all of them follows
 	}
 	if f.Mend != "" {
@@ -68,6 +71,23 @@ func (t checkText) finding(w io.Writer, f migrate.Finding) {
 	}
 	if f.Command != "" && f.Command != f.Mend {
 		fmt.Fprintf(w, "          %s\n", f.Command)
+	}
+}
+
+// sizing writes what the disks are estimated to need.
+func (t checkText) sizing(w io.Writer) {
+	for _, d := range t.Sizing.Disks {
+		size := migrate.AboutSize(d.High)
+		if d.Low != d.High {
+			size = migrate.AboutSize(d.Low) + " – " + size
+		}
+		if d.Free {
+			size += " free"
+		}
+		fmt.Fprintf(w, "          %-28s %-9s %s\n", d.Where, d.Share, size)
+	}
+	if t.Sizing.Elasticsearch > 0 {
+		fmt.Fprintf(w, "          %-28s %-9s %s during an upgrade from 3.5\n", "memory of Elasticsearch", "", migrate.AboutSize(t.Sizing.Elasticsearch))
 	}
 }
 
