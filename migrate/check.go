@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,7 +31,7 @@ type CheckOptions struct {
 	Policy   Policy
 	Domains  []PlanDomain // as configured; a plan's count first
 	Groups   []Group      // of groups.csv
-	Rights   []RightRow   // of rights.csv; a plan's count first
+	Rights   []RightRow   // of rights.csv
 	StateDir string       // "": as if nothing had been run yet
 
 	Phase   Phase   // "": rehearsal for a rehearsal's target, else before
@@ -244,7 +245,10 @@ func (c *checkup) member(row int, note string) member {
 func (c *checkup) result() CheckResult {
 	res := CheckResult{Target: c.Target.Name, URL: c.Target.URL, Version: c.version, Phase: c.Phase, Accounts: len(c.Rows), Probed: c.Probe, Findings: c.found.list()}
 	res.Rules = outcomes(res.Findings)
-	res.Facts, res.Fixes = c.facts, c.fixes
+	slices.SortFunc(c.fixes, func(a, b objects.Fix) int {
+		return cmp.Or(strings.Compare(a.Address, b.Address), strings.Compare(a.Problem, b.Problem), strings.Compare(a.Mend, b.Mend))
+	})
+	res.Facts, res.Fixes = c.facts, slices.Compact(c.fixes)
 	c.answered(res.Rules)
 	for _, f := range res.Findings {
 		switch f.Severity {

@@ -22,6 +22,7 @@ type ruleCase struct {
 	fires       migrate.Severity // "": it is silent, that is: ok, or no concern of this migration
 	text        string           // part of what it says
 	accounts    []string
+	items       int64
 	check       func(t *testing.T) migrate.CheckResult
 }
 
@@ -73,6 +74,9 @@ func (c ruleCase) judge(t *testing.T, res migrate.CheckResult) {
 	f := fires(t, res, got.Name, c.fires, c.text, c.accounts...)
 	if c.fires == migrate.Blocker && got.Outcome != migrate.Blocker || got.Outcome == migrate.Ok || got.Outcome == migrate.Moot {
 		t.Errorf("the rule's outcome is %s", got.Outcome)
+	}
+	if f.Items != c.items || c.items > 0 && !strings.HasSuffix(f.Text, fmt.Sprintf(", %d in all", c.items)) {
+		t.Errorf("%d in all in %q, want %d", f.Items, f.Text, c.items)
 	}
 	if f.Phase != got.Phase || f.How != migrate.Automatic || f.ID != c.rule || f.Count < len(c.accounts) {
 		t.Errorf("%+v", f)

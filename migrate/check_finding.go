@@ -41,7 +41,7 @@ type Finding struct {
 	Text     string   `json:"text"`
 	Mend     string   `json:"mend,omitempty"`
 	Command  string   `json:"command,omitempty"`  // the mend, where it can be typed as it stands
-	Items    int64    `json:"items,omitempty"`    // messages, folders … that Text begins with
+	Items    int64    `json:"items,omitempty"`    // messages, folders … that Text counts at its end
 	Count    int      `json:"count,omitempty"`    // accounts that it holds for
 	Accounts []string `json:"accounts,omitempty"` // the first 20 of them, in the order of accounts.csv; none where all is well
 	Notes    []string `json:"notes,omitempty"`    // what there is to say of each of Accounts; "" for nothing
@@ -56,7 +56,7 @@ type member struct {
 	address string
 	note    string
 	weight  int64 // of a group the highest is kept
-	items   int64 // of a group the sum stands before its text
+	items   int64 // of a group the sum stands behind its text
 }
 
 type findingKey struct {
@@ -169,7 +169,7 @@ func (f *findings) list() []Finding {
 		one := Finding{ID: r.ID, Rule: r.Number, Name: r.Name, Phase: r.Phase, How: r.How,
 			Severity: key.severity, Text: key.text, Mend: g.mend, Command: g.command, Items: g.items, Count: g.count}
 		if g.items > 0 {
-			one.Text = fmt.Sprintf("%d %s", g.items, key.text)
+			one.Text = fmt.Sprintf("%s, %d in all", key.text, g.items)
 		}
 		noted := false
 		for _, m := range g.members {

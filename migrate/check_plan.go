@@ -22,12 +22,12 @@ type surveyed struct {
 // readPlan keeps the few numbers that are compared later, tells at once what
 // the plan alone shows, and whether it is of this very policy.
 func (c *checkup) readPlan() error {
-	if c.Plan == nil {
-		for i, row := range c.Rows {
-			for _, r := range c.wish.rights[row.Address] {
-				c.rights = append(c.rights, askedRight{i, r})
-			}
+	for i, row := range c.Rows {
+		for _, r := range c.wish.rights[row.Address] {
+			c.rights = append(c.rights, askedRight{i, r})
 		}
+	}
+	if c.Plan == nil {
 		c.found.add(checkPlan, Skipped, "there is no plan yet", "bmsync plan")
 		c.found.command(checkPlan, Skipped, "there is no plan yet", "bmsync plan")
 		return nil
@@ -52,7 +52,9 @@ func (c *checkup) readPlan() error {
 		}
 		c.surveys[a.Key()] = s
 		for _, r := range a.Rights {
-			c.rights = append(c.rights, askedRight{i, r})
+			if !strings.HasPrefix(r.From, "rights.csv") { // what the file says now counts
+				c.rights = append(c.rights, askedRight{i, r})
+			}
 		}
 	}
 	if c.Plan.Header.PolicyDigest != c.Policy.Digest() {
