@@ -139,25 +139,37 @@ type interview struct {
 	by, language string
 }
 
+// prompts are what an interview says, in one language.
+type prompts struct{ none, begin, how, name, word, note, end, place string }
+
+var interviewIn = map[string]prompts{
+	"en": {none: "No question is open for target %s\n", begin: "Open questions for target %s: %d. y: it holds; n: not, or not yet; q: enough\n",
+		how: "How to see to each: bmsync check --target %s --guide\n", name: "Your name: ", word: "y, n or q: ", note: "Note, if any: ",
+		end: "\n%d confirmed, %d open\n", place: "%d of %d"},
+	"fr": {none: "Aucune question n'est ouverte pour la cible %s\n", begin: "Questions ouvertes pour la cible %s : %d. o : c'est le cas ; n : non, ou pas encore ; q : assez\n",
+		how: "Comment s'assurer de chacune : bmsync check --target %s --guide --lang fr\n", name: "Votre nom : ", word: "o, n ou q : ", note: "Remarque, s'il y a lieu : ",
+		end: "\n%d confirmées, %d ouvertes\n", place: "%d sur %d"},
+}
+
 // errEnough says that the person has gone.
 var errEnough = errors.New("enough")
 
 // hold asks all questions, and says how many stay open.
 func (q *interview) hold(ctx context.Context, questions []migrate.Question) (open int, err error) {
-	w := q.a.stdout
+	w, say, target := q.a.stdout, interviewIn[q.language], q.options.Target.Name
 	if len(questions) == 0 {
-		_, err := fmt.Fprintf(w, "No question is open for target %s\n", q.options.Target.Name)
+		_, err := fmt.Fprintf(w, say.none, target)
 		return 0, err
 	}
-	fmt.Fprintf(w, "%s for target %s. y: it holds; n: not, or not yet; q: enough\n", many(len(questions), "question"), q.options.Target.Name)
-	fmt.Fprintf(w, "How to see to each: bmsync check --target %s --guide\n", q.options.Target.Name)
+	fmt.Fprintf(w, say.begin, target, len(questions))
+	fmt.Fprintf(w, say.how, target)
 	if q.by == "" {
-		if q.by, err = q.line(ctx, "Your name: "); err != nil {
+		if q.by, err = q.line(ctx, say.name); err != nil {
 			return len(questions), q.left(err)
 		}
 	}
 	for i, one := range questions {
-		confirmed, err := q.one(ctx, fmt.Sprintf("%d of %d", i+1, len(questions)), one)
+		confirmed, err := q.one(ctx, fmt.Sprintf(say.place, i+1, len(questions)), one)
 		if errors.Is(err, errEnough) {
 			open += len(questions) - i
 			break
@@ -169,7 +181,7 @@ func (q *interview) hold(ctx context.Context, questions []migrate.Question) (ope
 			open++
 		}
 	}
-	_, err = fmt.Fprintf(w, "\n%d confirmed, %d open\n", len(questions)-open, open)
+	_, err = fmt.Fprintf(w, say.end, len(questions)-open, open)
 	return open, err
 }
 
@@ -188,13 +200,13 @@ func (q *interview) one(ctx context.Context, place string, question migrate.Ques
 	}
 	fmt.Fprintf(q.a.stdout, "\n%s, %s: %s\n", place, question.ID, text)
 	for {
-		word, err := q.line(ctx, "y, n or q: ")
+		word, err := q.line(ctx, interviewIn[q.language].word)
 		if err != nil {
 			return false, err
 		}
 		switch strings.ToLower(word) {
 		case "y", "yes", "o", "oui":
-			note, err := q.line(ctx, "Note, if any: ")
+			note, err := q.line(ctx, interviewIn[q.language].note)
 			if err != nil && !errors.Is(err, errEnough) {
 				return false, err
 			}

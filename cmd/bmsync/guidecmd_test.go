@@ -56,7 +56,7 @@ func TestAskOnATerminal(t *testing.T) {
 
 	// One yes with a note, one no, a word that is none, one yes; then enough.
 	out, _ := l.ask(exitBlocked, strings.NewReader("Ada Martin\ny\nby hand\nn\nperhaps\ny\n\nq\n"), nil)
-	hasLine(t, out, "7 questions for target test.", "y: it holds")
+	hasLine(t, out, "Open questions for target test: 7.", "y: it holds")
 	hasLine(t, out, "1 of 7, clean-server: The test server is reinstalled", "")
 	hasLine(t, out, "2 of 7, archives-3.5:", "")
 	hasLine(t, out, "2 confirmed, 5 open", "")
@@ -67,8 +67,8 @@ func TestAskOnATerminal(t *testing.T) {
 
 	// In French, by a name that is given, until the end of what is typed.
 	out, _ = l.ask(exitBlocked, strings.NewReader("oui\n\nnon\n"), nil, "--lang", "fr", "--by", "Bob")
-	hasLine(t, out, "1 of 5, archives-3.5: Les archives d'un BlueMind 3.5", "")
-	hasLine(t, out, "1 confirmed, 4 open", "")
+	hasLine(t, out, "1 sur 5, archives-3.5: Les archives d'un BlueMind 3.5", "")
+	hasLine(t, out, "1 confirmées, 4 ouvertes", "")
 	if got := l.answers(); len(got) != 3 || got[2].By != "Bob" {
 		t.Fatalf("%+v", got)
 	}
