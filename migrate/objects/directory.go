@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,17 +75,31 @@ func fix(w User, login string, bad *refusal) Fix {
 }
 
 // directoryUser looks at a user that a directory owns. Nothing is written; what
-// he lacks goes to the list for the directory's administrator.
+// differs goes to the list for the directory's administrator.
 func (m *Maker) directoryUser(ctx context.Context, r *realm, w User, o Outcome, u *bmapi.User, box *bmapi.Mailbox) (*Entry, Outcome, error) {
-	from := directoryName(u.ExternalID)
-	mend := "add it to the mail attributes of his entry in " + from + ", then let the import run"
+	from, where := directoryName(u.ExternalID), "his entry in "+directoryName(u.ExternalID)+", then let the import run"
 	if !owned(u.ExternalID) {
-		mend = "add it in BlueMind: he does not come from the directory"
+		from, where = "BlueMind", "him in BlueMind: he does not come from the directory"
+	}
+	lacks := func(mend, format string, args ...any) {
+		o.Fixes = append(o.Fixes, fix(w, u.Login, because(mend, format, args...)))
 	}
 	for _, a := range w.emails(r) {
 		if !reached(u.Emails, bmapi.Email{Address: a.Address}, r.all()) {
-			o.Fixes = append(o.Fixes, fix(w, u.Login, because(mend, "lacks the address %s", a.Address)))
+			lacks("add it to the mail attributes of "+where, "lacks the address %s", a.Address)
 		}
+	}
+	if w.Quota != nil && quotaOf(u.Quota) != *w.Quota {
+		lacks("set the quota of "+where+"; if the import brings no quotas, set it in BlueMind", "quota %s in BlueMind, %s wanted", quotaWord(quotaOf(u.Quota)), quotaWord(*w.Quota))
+	}
+	if have := cmp.Or(u.AccountType, bmapi.AccountFull); w.AccountType != "" && w.AccountType != have {
+		lacks("change it in BlueMind", "account type %s in BlueMind, %s wanted", have, w.AccountType)
+	}
+	if w.DataLocation != "" && w.DataLocation != u.DataLocation {
+		lacks("move him in BlueMind", "his mail is kept by %s, not by %s", u.DataLocation, w.DataLocation)
+	}
+	if err := m.directoryGroups(ctx, r, w, u, lacks); err != nil {
+		return nil, o, err
 	}
 	roles, err := m.Admin.RolesResolved(ctx, r.uid, u.UID)
 	switch {
@@ -92,13 +107,38 @@ func (m *Maker) directoryUser(ctx context.Context, r *realm, w User, o Outcome, 
 	case err != nil:
 		return nil, o, fmt.Errorf("roles of %s: %w", w.Address, err)
 	case !slices.Contains(roles, roleMail):
-		o.Fixes = append(o.Fixes, fix(w, u.Login, because(fmt.Sprintf("put him into a group of %s that has roles in BlueMind, or into the group %q in BlueMind", from, bmapi.UsersGroup),
-			"has no role for mail: he can't use it on the web or on a phone")))
+		lacks(fmt.Sprintf("put him into a group of %s that has roles in BlueMind, or into the group %q in BlueMind", from, bmapi.UsersGroup),
+			"has no role for mail: he can't use it on the web or on a phone")
 	}
 	o.Action = AsWanted
 	e := entryOf(r, u, box, true)
 	e.Directory = true
 	return e, o, nil
+}
+
+// directoryGroups looks which groups of the row a user of a directory is not in.
+func (m *Maker) directoryGroups(ctx context.Context, r *realm, w User, u *bmapi.User, lacks func(mend, format string, args ...any)) error {
+	if len(w.Groups) == 0 {
+		return nil
+	}
+	have, err := m.Admin.GroupsOf(ctx, r.uid, u.UID)
+	if err != nil {
+		return fmt.Errorf("groups of %s: %w", w.Address, err)
+	}
+	for _, name := range w.Groups {
+		g, err := m.group(ctx, r, name)
+		switch {
+		case err != nil:
+			return err
+		case g == nil:
+			lacks("make the group, or correct the row, column groups", "the domain %s has no group %q", r.uid, name)
+		case !slices.Contains(have, g.UID) && owned(g.ExternalID):
+			lacks("add him to it in "+directoryName(g.ExternalID)+", then let the import run", "is not in the group %q", g.Name)
+		case !slices.Contains(have, g.UID):
+			lacks("add him to it in BlueMind", "is not in the group %q", g.Name)
+		}
+	}
+	return nil
 }
 
 // notImported is a row whose address nobody has, in a domain that imports its

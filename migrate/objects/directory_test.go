@@ -1,6 +1,7 @@
 package objects_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -56,7 +57,7 @@ func TestDirectoryUsers(t *testing.T) {
 			}
 			return e, o
 		}
-		e, o := user(objects.User{Address: "jean.dupont@example.com", LastName: "Other", Quota: ptr(5), AccountType: "SIMPLE", Groups: []string{"sales"}})
+		e, o := user(objects.User{Address: "jean.dupont@example.com", LastName: "Other", Groups: []string{"sales"}})
 		if e == nil || e.Name != "jdupont" || !e.Directory || !e.Existing || o.Action != objects.AsWanted || len(o.Fixes) > 0 {
 			t.Errorf("%+v, %+v", e, o)
 		}
@@ -64,6 +65,11 @@ func TestDirectoryUsers(t *testing.T) {
 		if e == nil || o.Action != objects.AsWanted || len(o.Fixes) != 1 || o.Fixes[0].Login != "jdupont" || !strings.Contains(o.Fixes[0].Problem, "j.dupont@example.com") ||
 			!strings.Contains(o.Fixes[0].Mend, "Active Directory") {
 			t.Errorf("%+v, %+v", e, o)
+		}
+		_, o = user(objects.User{Address: "no.role@example.com", Quota: ptr(5), AccountType: "SIMPLE", DataLocation: "elsewhere", Groups: []string{"sales", "nosuch"}})
+		if text := fmt.Sprint(o.Fixes); len(o.Fixes) != 6 || !strings.Contains(text, "quota none in BlueMind, 5 KiB wanted") || !strings.Contains(text, "FULL in BlueMind, SIMPLE wanted") ||
+			!strings.Contains(text, "not by elsewhere") || !strings.Contains(text, `not in the group "sales"`) || !strings.Contains(text, `no group "nosuch"`) {
+			t.Errorf("%s", text)
 		}
 		for address, says := range map[string]string{
 			"anne.martin@example.com": "the import from Active Directory has not brought him",

@@ -158,16 +158,37 @@ func (m *Maker) settleGroup(ctx context.Context, r *realm, w Group, o Outcome, g
 	if o.Directory = owned(g.ExternalID); o.Directory || !w.Create {
 		return o.settled(), nil
 	}
-	fresh := *g
-	var changes []Change
-	out, added := joinEmails(g.Emails, w.emails(), r.all())
-	if len(added) > 0 {
-		changes = append(changes, Change{"addresses", inWords(g.Emails), inWords(out)})
-		fresh.Emails = out
-		if bad, err := m.takenAddress(ctx, r, g.UID, added); err != nil || bad != nil {
-			_, o, err = m.turnedDown(o, bad, err)
-			return o, err
+	fresh, changes, notes, err := m.compareGroup(ctx, r, w, g)
+	if err != nil {
+		return o, err
+	}
+	if len(changes) > 0 && !m.Update {
+		notes, changes = append(notes, unchanged(changes)), nil
+	}
+	if len(changes) > 0 && !m.Dry {
+		if err := m.Admin.UpdateGroup(ctx, r.uid, fresh); err != nil {
+			if !answered(err) {
+				return o, fmt.Errorf("change group %s: %w", w.Name, err)
+			}
+			notes, changes = append(notes, said(err)), nil
 		}
+	}
+	o.Changes = changes
+	if len(notes) > 0 {
+		return o.conflict(notes...), nil
+	}
+	return o.settled(), nil
+}
+
+func (m *Maker) compareGroup(ctx context.Context, r *realm, w Group, g *bmapi.Group) (fresh *bmapi.Group, changes []Change, notes []*refusal, err error) {
+	put := *g
+	fresh = &put
+	fresh.Emails, notes, err = m.widen(ctx, r, g.UID, g.Emails, w.emails(), func(bmapi.Email) *refusal { return nil })
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if inWords(fresh.Emails) != inWords(g.Emails) {
+		changes = append(changes, Change{"addresses", inWords(g.Emails), inWords(fresh.Emails)})
 	}
 	if w.Description != "" && strings.TrimSpace(g.Description) != w.Description {
 		changes = append(changes, Change{"description", g.Description, w.Description})
@@ -178,22 +199,9 @@ func (m *Maker) settleGroup(ctx context.Context, r *realm, w Group, o Outcome, g
 		fresh.Hidden = true
 	}
 	if !strings.EqualFold(g.Name, w.Name) {
-		return o.conflict(because("correct groups.csv, or rename the group in BlueMind", "the group %q was renamed in BlueMind: %s", w.Name, g.Name)), nil
+		notes = append(notes, because("correct groups.csv, or rename the group in BlueMind", "the group %q was renamed in BlueMind: %s", w.Name, g.Name))
 	}
-	if len(changes) > 0 && !m.Update {
-		return o.conflict(unchanged(changes)), nil
-	}
-	o.Changes = changes
-	if len(changes) > 0 && !m.Dry {
-		if err := m.Admin.UpdateGroup(ctx, r.uid, &fresh); err != nil {
-			o.Changes = nil
-			if answered(err) {
-				return o.conflict(said(err)), nil
-			}
-			return o, fmt.Errorf("change group %s: %w", w.Name, err)
-		}
-	}
-	return o.settled(), nil
+	return fresh, changes, notes, nil
 }
 
 // loop is the way by which a group would come to hold itself, as names; nil: it

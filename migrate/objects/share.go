@@ -164,55 +164,72 @@ func (m *Maker) settleShare(ctx context.Context, r *realm, w Share, o Outcome, s
 	case s.Routing != "" && s.Routing != bmapi.RoutingInternal:
 		return nil, o.conflict(because("set its mail routing to internal in BlueMind", "%s: mail routing %s: BlueMind does not store its mail", w.Address, s.Routing)), nil
 	}
-	fresh, changes, notes, bad, err := m.compareShare(ctx, r, w, s)
-	if err != nil || bad != nil {
-		return m.turnedDown(o, bad, err)
+	fresh, changes, notes, err := m.compareShare(ctx, r, w, s)
+	if err != nil {
+		return nil, o, err
 	}
 	if len(changes) > 0 && !m.Update {
 		notes, changes = append(notes, unchanged(changes)), nil
 	}
-	o.Changes = changes
 	e := shareEntry(r, s, box, true)
 	if len(changes) > 0 && !m.Dry {
-		if err := m.Admin.UpdateMailshare(ctx, r.uid, fresh); err != nil {
-			if answered(err) {
-				o.Changes = nil
-				bad, err := m.whyShareStays(ctx, r, fresh, err)
-				return m.turnedDown(o, bad, err)
-			}
-			return nil, o, fmt.Errorf("change shared mailbox %s: %w", w.Address, err)
+		bad, err := m.patchShare(ctx, r, w, fresh)
+		if err != nil {
+			return nil, o, err
+		}
+		if bad != nil {
+			notes, changes = append(notes, bad), nil
 		}
 		if e, err = m.readShare(ctx, r, s.UID, true); err != nil {
 			return nil, o, err
 		}
 	}
+	o.Changes = changes
 	if len(notes) > 0 {
 		return e, o.conflict(notes...), nil
 	}
 	return e, o.settled(), nil
 }
 
-func (m *Maker) compareShare(ctx context.Context, r *realm, w Share, s *bmapi.Mailshare) (fresh *bmapi.Mailshare, changes []Change, notes []*refusal, bad *refusal, err error) {
+// patchShare puts a share back, changed.
+func (m *Maker) patchShare(ctx context.Context, r *realm, w Share, fresh *bmapi.Mailshare) (*refusal, error) {
+	err := m.Admin.UpdateMailshare(ctx, r.uid, fresh)
+	switch {
+	case err == nil:
+		return nil, nil
+	case answered(err):
+		return m.whyShareStays(ctx, r, fresh, err)
+	}
+	return nil, fmt.Errorf("change shared mailbox %s: %w", w.Address, err)
+}
+
+// compareShare says what differs from the row. What can't be as the row wants it
+// is a note: it keeps no mail out.
+func (m *Maker) compareShare(ctx context.Context, r *realm, w Share, s *bmapi.Mailshare) (fresh *bmapi.Mailshare, changes []Change, notes []*refusal, err error) {
 	put := *s
 	fresh = &put
 	if w.Label != "" && oneLine(s.Label) != w.Label {
 		changes = append(changes, Change{"label", s.Label, w.Label})
 		fresh.Label = w.Label
 	}
-	out, added := joinEmails(s.Emails, w.emails(r), r.all())
-	if len(added) > 0 {
-		changes = append(changes, Change{"addresses", inWords(s.Emails), inWords(out)})
-		fresh.Emails = out
-		if bad, err = m.takenAddress(ctx, r, s.UID, added); err != nil || bad != nil {
-			return nil, nil, nil, bad, err
-		}
+	fresh.Emails, notes, err = m.widen(ctx, r, s.UID, s.Emails, w.emails(r), func(bmapi.Email) *refusal { return nil })
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if inWords(fresh.Emails) != inWords(s.Emails) {
+		changes = append(changes, Change{"addresses", inWords(s.Emails), inWords(fresh.Emails)})
 	}
 	if w.Quota != nil && quotaOf(s.Quota) != *w.Quota {
-		if bad, err = m.quotaAbove(ctx, r, w.Quota, bmapi.SettingMaxShareQuota); err != nil || bad != nil {
-			return nil, nil, nil, bad, err
+		bad, err := m.quotaAbove(ctx, r, w.Quota, bmapi.SettingMaxShareQuota)
+		if err != nil {
+			return nil, nil, nil, err
 		}
-		changes = append(changes, Change{"quota", quotaWord(quotaOf(s.Quota)), quotaWord(*w.Quota)})
-		fresh.Quota = w.Quota
+		if bad != nil {
+			notes = append(notes, bad)
+		} else {
+			changes = append(changes, Change{"quota", quotaWord(quotaOf(s.Quota)), quotaWord(*w.Quota)})
+			fresh.Quota = w.Quota
+		}
 	}
 	if w.DataLocation != "" && s.DataLocation != w.DataLocation {
 		notes = append(notes, because("correct the row, column data_location, or move the mailbox in BlueMind", "its mail is kept by %s, not by %s", s.DataLocation, w.DataLocation))
@@ -220,7 +237,7 @@ func (m *Maker) compareShare(ctx context.Context, r *realm, w Share, s *bmapi.Ma
 	if s.UID == bmapi.ShareUID(r.uid, w.Name) && s.Name != w.Name {
 		notes = append(notes, because("correct the row, column login", "it was renamed in BlueMind: %s", s.Name))
 	}
-	return fresh, changes, notes, nil, nil
+	return fresh, changes, notes, nil
 }
 
 // whyShareStays puts BlueMind's no to an update into words. It validates all of

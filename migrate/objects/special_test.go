@@ -269,16 +269,16 @@ func TestGroupInAnotherCase(t *testing.T) {
 		t.Fatal(err)
 	}
 	mark := s.mark()
-	o, _, err := s.maker(nil).Group(t.Context(), d, objects.Group{Name: "SALES", Create: true})
-	if err != nil || o.Action != objects.AsWanted || o.UID != "g1" || len(s.writes(mark)) > 0 {
+	group, _, err := s.maker(nil).Group(t.Context(), d, objects.Group{Name: "SALES", Create: true})
+	if err != nil || group.Action != objects.AsWanted || group.UID != "g1" || len(s.writes(mark)) > 0 {
+		t.Errorf("%+v, %v", group, err)
+	}
+	// one group that can't be keeps him out of no other
+	e, o, err := s.maker(nil).User(t.Context(), d, objects.User{Address: "ada@example.org", Groups: []string{"sales", "User", "Admin"}})
+	if err != nil || e == nil || o.Action != objects.Conflict || !strings.Contains(o.Reason, "administrators") || len(o.Changes) != 1 || o.Changes[0].To != "Sales" {
 		t.Errorf("%+v, %v", o, err)
 	}
-	_, o, err = s.maker(nil).User(t.Context(), d, objects.User{Address: "ada@example.org", Groups: []string{"sales", "Admin"}})
-	if err != nil || o.Action != objects.Conflict || !strings.Contains(o.Reason, "administrators") {
-		t.Errorf("%+v, %v", o, err)
-	}
-	_, o, err = s.maker(nil).User(t.Context(), d, objects.User{Address: "ada@example.org", Groups: []string{"sales", "User"}})
-	if err != nil || o.Action != objects.Changed || len(o.Changes) != 1 || o.Changes[0].To != "Sales" {
+	if _, o, err = s.maker(nil).User(t.Context(), d, objects.User{Address: "ada@example.org", Groups: []string{"SALES"}}); err != nil || o.Action != objects.AsWanted {
 		t.Errorf("%+v, %v", o, err)
 	}
 }
@@ -345,5 +345,36 @@ func TestUidKnownByOtherNames(t *testing.T) {
 	d = s.domain("new.test")
 	if _, o, err = s.maker(nil).User(t.Context(), d, objects.User{Address: "x@new.test", Aliases: []string{"y@old.test"}, Create: true}); err != nil || !strings.Contains(o.Reason, "BlueMind keeps no address y@old.test") {
 		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// TestNames: whichever of the names a row states, a second run finds nothing to
+// do, and BlueMind has the family name that it wants.
+func TestNames(t *testing.T) {
+	s := start(t, 5, bmsim.Domain{Name: "one.test"})
+	d := s.domain("one.test")
+	for i, tc := range []struct {
+		first, last, shown    string // of the row
+		given, family, public string // in BlueMind
+	}{
+		{"", "", "", "", "u0", "u0"},
+		{"Ada", "", "", "Ada", "Ada", "Ada"},
+		{"", "Lovelace", "", "", "Lovelace", "Lovelace"},
+		{"Ada", "Lovelace", "", "Ada", "Lovelace", "Ada Lovelace"},
+		{"", "", "Ada Lovelace", "", "Ada Lovelace", "Ada Lovelace"},
+		{"Ada", "", "Ada Lovelace", "Ada", "Lovelace", "Ada Lovelace"},
+		{"Ada", "Lovelace", "A. L.", "Ada", "Lovelace", "A. L."},
+		{"  Ada\tB ", "Love  lace", " ", "Ada B", "Love lace", "Ada B Love lace"},
+	} {
+		u := objects.User{Address: fmt.Sprintf("u%d@one.test", i), FirstName: tc.first, LastName: tc.last, DisplayName: tc.shown, Create: true}
+		for _, want := range []objects.Action{objects.Created, objects.AsWanted} {
+			if _, o, err := s.maker(nil).User(t.Context(), d, u); err != nil || o.Action != want {
+				t.Errorf("%+v: %+v, %v", tc, o, err)
+			}
+		}
+		got, err := s.admin.UserByEmail(t.Context(), d.UID, u.Address)
+		if err != nil || got.GivenNames != tc.given || got.FamilyNames != tc.family || got.DisplayName != tc.public {
+			t.Errorf("%+v: %q, %q, %q, %v", tc, got.GivenNames, got.FamilyNames, got.DisplayName, err)
+		}
 	}
 }

@@ -161,3 +161,28 @@ func (r *realm) dropped(login string, emails []bmapi.Email) *refusal {
 	}
 	return nil
 }
+
+// widen adds the wanted addresses to those of an entry, but for those that can't
+// be: of these it says why. also is what else may stand against one.
+func (m *Maker) widen(ctx context.Context, r *realm, uid string, have, want []bmapi.Email, also func(bmapi.Email) *refusal) ([]bmapi.Email, []*refusal, error) {
+	names, out := r.all(), have
+	var bad []*refusal
+	for _, w := range want {
+		if reached(out, w, names) {
+			continue
+		}
+		no := also(w)
+		if no == nil {
+			var err error
+			if no, err = m.takenAddress(ctx, r, uid, []bmapi.Email{w}); err != nil {
+				return nil, nil, err
+			}
+		}
+		if no != nil {
+			bad = append(bad, no)
+			continue
+		}
+		out, _ = joinEmails(out, []bmapi.Email{w}, names)
+	}
+	return out, bad, nil
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"bmsync/bmapi"
 )
@@ -48,7 +49,7 @@ func (m *Maker) createUser(ctx context.Context, r *realm, w User, o Outcome) (*E
 		bad, err := m.whyNoUser(ctx, r, w, o.UID, emails, refused)
 		return m.turnedDown(o, bad, err)
 	}
-	bad, err = m.joinGroups(ctx, r, o.UID, w.Address, groups)
+	bad, _, err = m.joinGroups(ctx, r, o.UID, w.Address, groups)
 	if err != nil {
 		return nil, o, fmt.Errorf("user %s: %w", w.Address, err)
 	}
@@ -64,14 +65,14 @@ func (want User) made(r *realm, uid string) Made {
 }
 
 // newUser is the user as BlueMind gets him. Without a family name, which it
-// wants, the name that people see stands for it.
+// wants, what is left of the name that people see stands for it.
 func (m *Maker) newUser(ctx context.Context, w User, emails []bmapi.Email) (*bmapi.User, *refusal, error) {
 	u := &bmapi.User{Login: w.Login, Routing: bmapi.RoutingInternal, Emails: emails, GivenNames: w.FirstName, FamilyNames: w.LastName,
 		DisplayName: w.DisplayName, Quota: w.Quota, DataLocation: w.DataLocation, AccountType: w.AccountType, Hidden: w.Hidden}
 	if u.FamilyNames == "" {
-		u.FamilyNames = cmp.Or(w.DisplayName, w.FirstName, w.Login)
+		rest, _ := strings.CutPrefix(w.DisplayName, w.FirstName+" ")
+		u.FamilyNames = cmp.Or(rest, w.FirstName, w.Login)
 		u.DisplayName = cmp.Or(w.DisplayName, w.FirstName, w.Login)
-		u.GivenNames = ""
 	}
 	if w.Password == nil {
 		return u, nil, nil
@@ -95,7 +96,7 @@ func (m *Maker) beforeUser(ctx context.Context, r *realm, w User, uid string, em
 		func() (*refusal, error) { return m.takenAddress(ctx, r, uid, emails) },
 		func() (*refusal, error) { return m.takenName(ctx, r, uid, w.Login) },
 		func() (*refusal, error) { return m.badLocation(ctx, r, w.DataLocation) },
-		func() (*refusal, error) { return m.badUserQuota(ctx, r, w.Quota) },
+		func() (*refusal, error) { return m.quotaAbove(ctx, r, w.Quota, bmapi.SettingMaxUserQuota) },
 		func() (*refusal, error) { return m.badType(ctx, r, w.AccountType, true) },
 	} {
 		if bad, err := look(); err != nil || bad != nil {
@@ -148,11 +149,7 @@ func (m *Maker) badLocation(ctx context.Context, r *realm, uid string) (*refusal
 		"the server %q keeps no mail of the domain %s", uid, r.uid), nil
 }
 
-// badUserQuota says why a quota is no good in a domain that has a maximum.
-func (m *Maker) badUserQuota(ctx context.Context, r *realm, quota *int64) (*refusal, error) {
-	return m.quotaAbove(ctx, r, quota, bmapi.SettingMaxUserQuota)
-}
-
+// quotaAbove says why a quota is no good in a domain that has a maximum.
 func (m *Maker) quotaAbove(ctx context.Context, r *realm, quota *int64, setting string) (*refusal, error) {
 	if quota == nil {
 		return nil, nil

@@ -46,27 +46,29 @@ func (m *Maker) groupsOf(ctx context.Context, r *realm, names []string) ([]*bmap
 // is compared.
 func groupBox(name string) string { return "_" + strings.ToLower(name) }
 
-// joinGroups adds a user to groups. Of the group "user" nothing is noted: it loses
-// him with the user himself.
-func (m *Maker) joinGroups(ctx context.Context, r *realm, uid, address string, groups []*bmapi.Group) (*refusal, error) {
-	var refused *refusal
+// joinGroups adds a user to groups, and tells to which. Of the group "user" nothing
+// is noted: it loses him with the user himself.
+func (m *Maker) joinGroups(ctx context.Context, r *realm, uid, address string, groups []*bmapi.Group) (refused *refusal, joined []*bmapi.Group, err error) {
 	for _, g := range groups {
 		member := bmapi.Member{Type: bmapi.MemberUser, UID: uid}
-		if g.Name == bmapi.UsersGroup {
+		if strings.EqualFold(g.Name, bmapi.UsersGroup) {
 			if err := m.Admin.AddMembers(ctx, r.uid, g.UID, member); err != nil {
-				return nil, fmt.Errorf("add to group %s: %w", g.Name, err)
+				return nil, joined, fmt.Errorf("add to group %s: %w", g.Name, err)
 			}
+			joined = append(joined, g)
 			continue
 		}
 		bad, err := m.addMember(ctx, r, g.UID, memberMade(r.uid, g.UID, g.Name, member, address))
-		if err != nil {
-			return nil, err
-		}
-		if bad != nil {
+		switch {
+		case err != nil:
+			return nil, joined, err
+		case bad != nil:
 			refused = because(bad.mend, "group %s: %s", g.Name, bad.reason)
+		default:
+			joined = append(joined, g)
 		}
 	}
-	return refused, nil
+	return refused, joined, nil
 }
 
 // countUsers counts the users of a domain against its limits, by account type.

@@ -14,8 +14,7 @@ import (
 type userDiff struct {
 	fresh   *bmapi.User // as he would be put back
 	changes []Change    // what fresh differs in
-	added   []bmapi.Email
-	typ     *Change // of the account type, which has a call of its own
+	typ     *Change     // of the account type, which has a call of its own
 	groups  []*bmapi.Group
 	notes   []*refusal // what can't be changed
 }
@@ -39,19 +38,19 @@ func (m *Maker) settleUser(ctx context.Context, r *realm, w User, o Outcome, u *
 			return nil, o, err
 		}
 	}
-	diff, bad, err := m.compareUser(ctx, r, w, u, ours)
-	if err != nil || bad != nil {
-		return m.turnedDown(o, bad, err)
+	diff, err := m.compareUser(ctx, r, w, u, ours)
+	if err != nil {
+		return nil, o, err
 	}
 	if !m.Update {
 		diff = diff.withheld(ours)
 	}
-	o.Changes = diff.words()
 	if !m.Dry {
-		if bad, err := m.patchUser(ctx, r, w, diff); err != nil || bad != nil {
-			return m.turnedDown(o, bad, err)
+		if err := m.patchUser(ctx, r, w, diff); err != nil {
+			return nil, o, err
 		}
 	}
+	o.Changes = diff.words()
 	e := entryOf(r, u, box, true)
 	if len(diff.changes) > 0 && !m.Dry {
 		if e, err = m.readUser(ctx, r, u.UID, true); err != nil {
@@ -77,9 +76,10 @@ func (m *Maker) readUser(ctx context.Context, r *realm, uid string, existing boo
 	return entryOf(r, u, box, existing), nil
 }
 
-// compareUser says what differs from the row. The default address of somebody
-// else's user stays what it is: he is known by it.
-func (m *Maker) compareUser(ctx context.Context, r *realm, w User, u *bmapi.User, ours bool) (*userDiff, *refusal, error) {
+// compareUser says what differs from the row. What can't be as the row wants it
+// is a note: it keeps no mail out. The default address of somebody else's user
+// stays what it is: he is known by it.
+func (m *Maker) compareUser(ctx context.Context, r *realm, w User, u *bmapi.User, ours bool) (*userDiff, error) {
 	fresh := *u
 	d := &userDiff{fresh: &fresh}
 	field := func(name string, have *string, want string) {
@@ -91,43 +91,59 @@ func (m *Maker) compareUser(ctx context.Context, r *realm, w User, u *bmapi.User
 	field("first name", &fresh.GivenNames, w.FirstName)
 	field("last name", &fresh.FamilyNames, w.LastName)
 	field("display name", &fresh.DisplayName, w.DisplayName)
-	d.compareEmails(r, w, u, ours)
 	if ours && w.Hidden && !u.Hidden {
 		fresh.Hidden = true
 		d.changes = append(d.changes, Change{"hidden", "false", "true"})
 	}
-	if w.Quota != nil && quotaOf(u.Quota) != *w.Quota {
-		if bad, err := m.badUserQuota(ctx, r, w.Quota); err != nil || bad != nil {
-			return nil, bad, err
-		}
-		d.changes = append(d.changes, Change{"quota", quotaWord(quotaOf(u.Quota)), quotaWord(*w.Quota)})
-		fresh.Quota = w.Quota
-	}
 	if w.DataLocation != "" && u.DataLocation != w.DataLocation {
 		d.notes = append(d.notes, because("correct the row, column data_location, or move the user in BlueMind", "his mail is kept by %s, not by %s", u.DataLocation, w.DataLocation))
 	}
-	if bad := r.dropped(u.Login, d.added); bad != nil {
-		return nil, bad, nil
+	for _, compare := range []func() error{
+		func() error { return m.compareQuota(ctx, r, w, u, d) },
+		func() error { return m.compareEmails(ctx, r, w, u, ours, d) },
+		func() error { return m.compareType(ctx, r, w, u, d) },
+		func() error { return m.compareGroups(ctx, r, w, u, ours, d) },
+	} {
+		if err := compare(); err != nil {
+			return nil, err
+		}
 	}
-	if bad, err := m.takenAddress(ctx, r, u.UID, d.added); err != nil || bad != nil {
-		return nil, bad, err
-	}
-	if bad, err := m.compareType(ctx, r, w, u, d); err != nil || bad != nil {
-		return nil, bad, err
-	}
-	bad, err := m.compareGroups(ctx, r, w, u, ours, d)
-	return d, bad, err
+	return d, nil
 }
 
-func (d *userDiff) compareEmails(r *realm, w User, u *bmapi.User, ours bool) {
-	want := w.emails(r)
-	var out []bmapi.Email
-	if out, d.added = joinEmails(u.Emails, want, r.all()); len(d.added) > 0 {
+func (m *Maker) compareQuota(ctx context.Context, r *realm, w User, u *bmapi.User, d *userDiff) error {
+	if w.Quota == nil || quotaOf(u.Quota) == *w.Quota {
+		return nil
+	}
+	bad, err := m.quotaAbove(ctx, r, w.Quota, bmapi.SettingMaxUserQuota)
+	if err != nil || bad != nil {
+		return d.note(bad, err)
+	}
+	d.changes = append(d.changes, Change{"quota", quotaWord(quotaOf(u.Quota)), quotaWord(*w.Quota)})
+	d.fresh.Quota = w.Quota
+	return nil
+}
+
+// note keeps a refusal, if there is one.
+func (d *userDiff) note(bad *refusal, err error) error {
+	if bad != nil {
+		d.notes = append(d.notes, bad)
+	}
+	return err
+}
+
+func (m *Maker) compareEmails(ctx context.Context, r *realm, w User, u *bmapi.User, ours bool, d *userDiff) error {
+	out, bad, err := m.widen(ctx, r, u.UID, u.Emails, w.emails(r), func(e bmapi.Email) *refusal { return r.dropped(u.Login, []bmapi.Email{e}) })
+	if err != nil {
+		return err
+	}
+	d.notes = append(d.notes, bad...)
+	if inWords(out) != inWords(u.Emails) {
 		d.changes = append(d.changes, Change{"addresses", inWords(u.Emails), inWords(out)})
 	}
-	if ours && !sameDefault(out, w.Address) {
+	if as := withDefault(out, w.Address); ours && !sameDefault(out, w.Address) && sameDefault(as, w.Address) {
 		d.changes = append(d.changes, Change{"default address", defaultOf(out), w.Address})
-		out = withDefault(out, w.Address)
+		out = as
 	}
 	d.fresh.Emails = out
 	if len(d.changes) == 0 && r.renamed(domainOf(w.Address)) {
@@ -135,6 +151,7 @@ func (d *userDiff) compareEmails(r *realm, w User, u *bmapi.User, ours bool) {
 		// remember that it is nobody's, until the user is written once more.
 		d.changes = append(d.changes, Change{"logins under a new alias", "", domainOf(w.Address)})
 	}
+	return nil
 }
 
 func quotaOf(q *int64) int64 {
@@ -152,47 +169,51 @@ func quotaWord(kib int64) string {
 }
 
 // compareType compares the type of the account. BlueMind takes none back to SIMPLE.
-func (m *Maker) compareType(ctx context.Context, r *realm, w User, u *bmapi.User, d *userDiff) (*refusal, error) {
+func (m *Maker) compareType(ctx context.Context, r *realm, w User, u *bmapi.User, d *userDiff) error {
 	have := cmp.Or(u.AccountType, bmapi.AccountFull)
 	if w.AccountType == "" || have == w.AccountType {
-		return nil, nil
+		return nil
 	}
 	if w.AccountType == bmapi.AccountSimple {
-		d.notes = append(d.notes, because("correct the row, column account_type", "the account is of type %s, and BlueMind takes none back to SIMPLE", have))
-		return nil, nil
+		return d.note(because("correct the row, column account_type", "the account is of type %s, and BlueMind takes none back to SIMPLE", have), nil)
+	}
+	bad, err := m.badType(ctx, r, w.AccountType, false)
+	if err != nil || bad != nil {
+		return d.note(bad, err)
 	}
 	d.typ = &Change{"account type", have, w.AccountType}
-	return m.badType(ctx, r, w.AccountType, false)
+	return nil
 }
 
 // compareGroups looks which groups lack the user. The group "user" is wanted of
 // our own users only: others may be without their roles for a reason.
-func (m *Maker) compareGroups(ctx context.Context, r *realm, w User, u *bmapi.User, ours bool, d *userDiff) (*refusal, error) {
+func (m *Maker) compareGroups(ctx context.Context, r *realm, w User, u *bmapi.User, ours bool, d *userDiff) error {
 	names := w.Groups
 	if ours {
 		names = append([]string{bmapi.UsersGroup}, names...)
 	}
 	if len(names) == 0 {
-		return nil, nil
-	}
-	groups, bad, err := m.groupsOf(ctx, r, names)
-	if err != nil || bad != nil {
-		return bad, err
+		return nil
 	}
 	have, err := m.Admin.GroupsOf(ctx, r.uid, u.UID)
 	if err != nil {
-		return nil, fmt.Errorf("groups of %s: %w", w.Address, err)
+		return fmt.Errorf("groups of %s: %w", w.Address, err)
 	}
-	for _, g := range groups {
-		if !slices.Contains(have, g.UID) {
-			d.groups = append(d.groups, g)
+	for _, name := range names {
+		groups, bad, err := m.groupsOf(ctx, r, []string{name})
+		if err != nil || bad != nil {
+			if err := d.note(bad, err); err != nil {
+				return err
+			}
 			continue
 		}
-		if err := m.confirm(ctx, memberMade(r.uid, g.UID, g.Name, bmapi.Member{Type: bmapi.MemberUser, UID: u.UID}, w.Address)); err != nil {
-			return nil, err
+		if g := groups[0]; !slices.Contains(have, g.UID) {
+			d.groups = append(d.groups, g)
+		} else if err := m.confirm(ctx, memberMade(r.uid, g.UID, g.Name, bmapi.Member{Type: bmapi.MemberUser, UID: u.UID}, w.Address)); err != nil {
+			return err
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // words are all the changes.
@@ -229,24 +250,34 @@ func (d *userDiff) withheld(ours bool) *userDiff {
 }
 
 // patchUser makes the changes: of the user, of the type of his account, of groups.
-func (m *Maker) patchUser(ctx context.Context, r *realm, w User, d *userDiff) (*refusal, error) {
+// What BlueMind refuses becomes a note, and is no change any more.
+func (m *Maker) patchUser(ctx context.Context, r *realm, w User, d *userDiff) error {
 	if len(d.changes) > 0 {
-		if err := m.Admin.UpdateUser(ctx, r.uid, d.fresh); err != nil {
-			if answered(err) {
-				return m.whyNotChanged(ctx, r, d, err)
+		err := m.Admin.UpdateUser(ctx, r.uid, d.fresh)
+		if err != nil && !answered(err) {
+			return fmt.Errorf("change user %s: %w", w.Address, err)
+		}
+		if err != nil {
+			why, err := m.whyNotChanged(ctx, r, d, err)
+			if err := d.note(why, err); err != nil {
+				return err
 			}
-			return nil, fmt.Errorf("change user %s: %w", w.Address, err)
+			d.changes = nil
 		}
 	}
 	if d.typ != nil {
-		if err := m.Admin.UpdateAccountType(ctx, r.uid, d.fresh.UID, w.AccountType); err != nil {
-			if answered(err) {
-				return said(err), nil
-			}
-			return nil, fmt.Errorf("account type of %s: %w", w.Address, err)
+		err := m.Admin.UpdateAccountType(ctx, r.uid, d.fresh.UID, w.AccountType)
+		if err != nil && !answered(err) {
+			return fmt.Errorf("account type of %s: %w", w.Address, err)
+		}
+		if err != nil {
+			d.typ = nil
+			d.notes = append(d.notes, said(err))
 		}
 	}
-	return m.joinGroups(ctx, r, d.fresh.UID, w.Address, d.groups)
+	bad, joined, err := m.joinGroups(ctx, r, d.fresh.UID, w.Address, d.groups)
+	d.groups = joined
+	return d.note(bad, err)
 }
 
 // whyNotChanged puts BlueMind's no to an update into words. It validates the
@@ -254,7 +285,7 @@ func (m *Maker) patchUser(ctx context.Context, r *realm, w User, d *userDiff) (*
 func (m *Maker) whyNotChanged(ctx context.Context, r *realm, d *userDiff, refused error) (*refusal, error) {
 	r.settings.forget()
 	have := quotaOf(d.fresh.Quota)
-	if bad, err := m.badUserQuota(ctx, r, &have); err != nil || bad != nil {
+	if bad, err := m.quotaAbove(ctx, r, &have, bmapi.SettingMaxUserQuota); err != nil || bad != nil {
 		if bad != nil {
 			bad.reason = "BlueMind refuses any change of the user: " + bad.reason
 		}
