@@ -64,7 +64,13 @@ func (s *Sim) setACL(c *call, container string) (any, error) {
 	if err := s.dir.SetACL(c.who(), container, list); err != nil {
 		return nil, err
 	}
-	return void{}, s.granted(c.req.Context(), container, e.ACL)
+	if _, ok := s.faults.take(HookRights, c.req.Method, c.path); ok {
+		s.journal.add(Event{Note: "rights on " + container + " kept from the mail server on purpose"})
+		return void{}, nil
+	}
+	// Not with the call's context: BlueMind finishes what it began, whether or
+	// not the client is still there.
+	return void{}, s.granted(s.ctx, container, e.ACL)
 }
 
 // granted tells the backend of new rights.

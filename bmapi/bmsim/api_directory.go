@@ -9,8 +9,9 @@ import (
 
 func lower(s string) string { return strings.ToLower(s) }
 
-func (s *Sim) directoryRoutes() {
-	s.router.add("GET", "/directory/{d}/_byEmail/{key}", func(c *call) (any, error) {
+// lookIn adds a read of a domain's directory, which its users may make.
+func (s *Sim) lookIn(rest string, look func(c *call, domainUID string) (any, error)) {
+	s.router.add("GET", "/directory/{d}/"+rest, func(c *call) (any, error) {
 		d, err := c.domain()
 		if err != nil {
 			return nil, err
@@ -18,35 +19,18 @@ func (s *Sim) directoryRoutes() {
 		if err := c.ownDomain(d); err != nil {
 			return nil, err
 		}
-		if !strings.Contains(c.p("key"), "@") {
-			return nil, exception("ArrayIndexOutOfBoundsException", "Index 1 out of bounds for length 1")
-		}
-		e, ok := s.dir.ByEmail(d, lower(c.p("key")))
-		if !ok {
-			return null{}, nil
-		}
-		return e.DirEntry(), nil
+		return look(c, d)
 	})
-	s.router.add("GET", "/directory/{d}/entry-uid/{uid}", func(c *call) (any, error) {
-		d, err := c.domain()
+}
+
+// askIn is lookIn for a question with a body.
+func askIn[T any](s *Sim, rest string, check func(T) error, answer func(domainUID string, q T) any) {
+	s.router.add("POST", "/directory/{d}/"+rest, func(c *call) (any, error) {
+		q, err := need[T](c)
 		if err != nil {
 			return nil, err
 		}
-		if err := c.ownDomain(d); err != nil {
-			return nil, err
-		}
-		e, ok := s.dir.Entry(d, c.p("uid"))
-		if !ok {
-			return null{}, nil
-		}
-		return e.DirEntry(), nil
-	})
-	s.router.add("POST", "/directory/{d}/_search", func(c *call) (any, error) {
-		q, err := need[directory.Query](c)
-		if err != nil {
-			return nil, err
-		}
-		if q.Check() != nil {
+		if check(q) != nil {
 			return nil, badParameter("body")
 		}
 		d, err := c.domain()
@@ -56,39 +40,47 @@ func (s *Sim) directoryRoutes() {
 		if err := c.ownDomain(d); err != nil {
 			return nil, err
 		}
-		values, total := s.dir.Search(d, q)
-		return map[string]any{"values": values, "total": total}, nil
+		return answer(d, q), nil
 	})
-	s.router.add("GET", "/directory/{d}/entry-uid/{uid}/rolesfor_", func(c *call) (any, error) {
-		d, err := c.domain()
-		if err != nil {
-			return nil, err
+}
+
+func (s *Sim) directoryRoutes() {
+	s.lookIn("_byEmail/{key}", func(c *call, d string) (any, error) {
+		if !strings.Contains(c.p("key"), "@") {
+			return nil, exception("ArrayIndexOutOfBoundsException", "Index 1 out of bounds for length 1")
 		}
-		if err := c.ownDomain(d); err != nil {
-			return nil, err
-		}
+		return dirEntryOrNull(s.dir.ByEmail(d, lower(c.p("key"))))
+	})
+	s.lookIn("entry-uid/{uid}", func(c *call, d string) (any, error) {
+		return dirEntryOrNull(s.dir.Entry(d, c.p("uid")))
+	})
+	s.lookIn("entry-uid/{uid}/rolesfor_", func(c *call, _ string) (any, error) {
 		return append([]string{}, c.session.Roles...), nil
 	})
+	askIn(s, "_search", directory.Query.Check, func(d string, q directory.Query) any {
+		values, total := s.dir.Search(d, q)
+		return map[string]any{"values": values, "total": total}
+	})
 	s.router.add("DELETE", "/directory/{d}/_byentryuid/{uid}", s.deleteEntry)
-	if s.level >= 4 {
-		s.router.add("POST", "/directory/{d}/_mget", func(c *call) (any, error) {
-			uids, err := need[[]string](c)
-			if err != nil {
-				return nil, err
-			}
-			d, err := c.domain()
-			if err != nil {
-				return nil, err
-			}
-			all := []directory.Item[directory.DirEntry]{}
-			for _, uid := range uids {
-				if e, ok := s.dir.Entry(d, uid); ok {
-					all = append(all, directory.Item[directory.DirEntry]{Value: e.DirEntry(), Meta: e.Meta})
-				}
-			}
-			return all, c.ownDomain(d)
-		})
+	if s.level < 4 {
+		return
 	}
+	askIn(s, "_mget", func([]string) error { return nil }, func(d string, uids []string) any {
+		all := []directory.Item[directory.DirEntry]{}
+		for _, uid := range uids {
+			if e, ok := s.dir.Entry(d, uid); ok {
+				all = append(all, directory.Item[directory.DirEntry]{Value: e.DirEntry(), Meta: e.Meta})
+			}
+		}
+		return all
+	})
+}
+
+func dirEntryOrNull(e *directory.Entry, ok bool) (any, error) {
+	if !ok {
+		return null{}, nil
+	}
+	return e.DirEntry(), nil
 }
 
 // deleteEntry deletes an entry of any kind.

@@ -41,6 +41,12 @@ func (s *Sim) domainRoutes() {
 		}
 		return d, nil
 	})
+	s.domainChanges()
+	s.settingRoutes()
+}
+
+func (s *Sim) domainChanges() {
+	r := &s.router
 	r.add("PUT", "/domains/{uid}", func(c *call) (any, error) { return s.putDomain(c, s.dir.CreateDomain) })
 	r.add("POST", "/domains/{uid}", func(c *call) (any, error) { return s.putDomain(c, s.dir.UpdateDomain) })
 	r.add("DELETE", "/domains/{uid}", func(c *call) (any, error) {
@@ -51,7 +57,6 @@ func (s *Sim) domainRoutes() {
 	})
 	r.add("DELETE", "/domains/{uid}/_items", s.deleteItems)
 	r.add("POST", "/domains/{uid}/_aliases", s.setAliases)
-	s.settingRoutes()
 	if s.level < 4 {
 		return
 	}

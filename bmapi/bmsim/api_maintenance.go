@@ -128,8 +128,10 @@ func (s *Sim) mend(e *directory.Entry, op string) error {
 	switch op {
 	case "mailboxDefaultFolders", "mailboxExists":
 		return s.settleBox(e)
-	case "mailboxAclsContainer", "mailboxAcls":
+	case "mailboxAclsContainer":
 		return s.dir.SetNoACL(e, false)
+	case "mailboxAcls":
+		return errors.Join(s.dir.SetNoACL(e, false), s.granted(s.ctx, directory.ACLContainer(e.UID), nil))
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ const (
 	CutAfter    FaultKind = "cut-after"   // the connection is closed, the call was executed
 	Hook        FaultKind = "hook"        // a box is made without its folders; the call says OK
 	HookACL     FaultKind = "hook-acl"    // a box is made without the container of its rights; the call says OK
+	HookRights  FaultKind = "hook-rights" // version 4: rights that are set don't reach Cyrus; the call says OK
 	SlowTask    FaultKind = "slow-task"   // Delay before a task does its work
 	FailedTask  FaultKind = "failed-task" // a task ends InError, nothing done
 	Sessions    FaultKind = "sessions"    // all sessions have ended when the call comes; keys get new ones
@@ -31,7 +32,7 @@ const (
 )
 
 var faultKinds = []FaultKind{
-	Unavailable, Failing, Late, Slow, CutBefore, CutAfter, Hook, HookACL, SlowTask, FailedTask, Sessions, Restarting,
+	Unavailable, Failing, Late, Slow, CutBefore, CutAfter, Hook, HookACL, HookRights, SlowTask, FailedTask, Sessions, Restarting,
 }
 
 // Fault is one thing that goes wrong, on calls that match.
