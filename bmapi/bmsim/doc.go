@@ -18,7 +18,7 @@
 // external ids, and who waits there is made a user by the first _su or login.
 //
 // The REST surface is the one of BlueMind's documentation that a migrator
-// needs: provisioning, tokens, verification. Its odd sides are kept: raw paths
-// and "+" as a space, chunked bodies refused, HTTP 500 for most faults, 204 for
-// null, a refused login that is HTTP 200.
+// needs: provisioning, tokens, verification, in 3.5, 4 and 5 as each has it. Its
+// odd sides are kept: raw paths and "+" as a space, chunked bodies refused, HTTP
+// 500 for most faults, 204 for null, a refused login that is HTTP 200.
 package bmsim
