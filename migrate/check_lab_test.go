@@ -93,10 +93,12 @@ func TestLabProbeFindsAForeignPartition(t *testing.T) {
 // Replication that lags is told, and leaves nothing behind; what the core
 // hasn't seen yet of an idle mailbox is, too.
 func TestLabProbeOfALaggingReplication(t *testing.T) {
-	w, lab := labWorldOf(t, bmsim.Domain{Users: []bmsim.User{{Login: "ada"}}}, "ada")
+	w, lab := labWorld(t, "ada")
 	if err := w.sim.Close(); err != nil {
 		t.Fatal(err)
 	}
+	w.domain = "lag." + w.domain // one that Cyrus has not met
+	w.rows[0].Address = "ada@" + w.domain
 	w.start(bmsim.Config{Version: 4, KeyCache: -1, ReplicationLag: time.Hour, Domains: []bmsim.Domain{{Name: w.domain, Users: []bmsim.User{{Login: "ada", Emails: []string{"ada@" + w.domain}}}}},
 		Cyrus: &bmsim.CyrusConfig{Addr: lab.CyrusIMAP, Admin: lab.CyrusAdmin, AdminSecret: "the lab's", AuthSocket: lab.CyrusSaslauthd,
 			ConfPath: lab.CyrusConf, SpoolDir: lab.CyrusSpool, MetaDir: lab.CyrusMeta, MasterPID: lab.CyrusPID}})
