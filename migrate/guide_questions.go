@@ -206,8 +206,13 @@ func (c *checkup) guess() {
 	case c.Policy.TargetVersion != TargetBoth:
 		c.facts.Major, _ = strconv.Atoi(string(c.Policy.TargetVersion))
 	}
+	seen := map[string]bool{}
 	for _, row := range c.Rows {
 		_, name, _ := strings.Cut(row.Address, "@")
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
 		planned := c.planned(name)
 		d := CheckDomain{Name: c.Target.domain(planned.Name)}
 		for _, alias := range planned.Aliases {
