@@ -85,7 +85,7 @@ func (r *runner) enter(ctx context.Context, dst *imap.Target, e *entry, kind, ad
 		return b, err
 	}
 	name := b.imap(b.inbox())
-	return b, r.patiently(ctx, func() error {
+	return b, r.patiently(ctx, e, func() error {
 		rights, err := dst.Rights(ctx, name)
 		switch {
 		case refused(err), !dst.Can("ACL"): // BlueMind's API has said so already
@@ -113,7 +113,7 @@ func (r *runner) find(ctx context.Context, dst *imap.Target, e *entry, kind, add
 	if err != nil && !refused(err) {
 		return b, fmt.Errorf("namespaces of the target: %w", err)
 	}
-	return b, r.patiently(ctx, func() error {
+	return b, r.patiently(ctx, e, func() error {
 		var last error = blocked("see why BlueMind's IMAP server has no root for shared mailboxes", "the target names no namespace for shared mailboxes")
 		for _, n := range ns.Shared {
 			b.root = n.Prefix
@@ -135,12 +135,19 @@ func (r *runner) find(ctx context.Context, dst *imap.Target, e *entry, kind, add
 // seconds: BlueMind 4 hands rights on to Cyrus, which may take a moment.
 const rightsTries = 5
 
-// patiently tries again while a person would have to decide.
-func (r *runner) patiently(ctx context.Context, try func() error) error {
+// patiently tries again while a person would have to decide. BlueMind 4 keeps
+// to itself that rights did not reach Cyrus, and has a repair for that, which is
+// asked for once.
+func (r *runner) patiently(ctx context.Context, e *entry, try func() error) error {
 	for n := 1; ; n++ {
 		err := try()
 		if _, lacks := errors.AsType[*BlockedError](err); !lacks || n == rightsTries {
 			return err
+		}
+		if n == 2 && r.platform.version.Major == 4 {
+			if _, err := r.platform.admin.Repair(ctx, e.Domain.UID, e.UID, []string{"mailboxAcls"}, false); err != nil {
+				r.log.Warn("repair of rights", "account", e.Address, "error", err)
+			}
 		}
 		if err := r.pause(ctx, r.opts.BackOff(n)); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bmsync/bmapi"
+	"bmsync/bmapi/bmsim"
 	"bmsync/examples/lab/labtest"
 	"bmsync/migrate"
 	"bmsync/state"
@@ -113,6 +114,24 @@ func TestLabShareWithoutRight(t *testing.T) {
 	}
 	w.complete()
 	w.sameShares()
+	w.byKeysOnly()
+}
+
+// TestLabShareRightsLost: what BlueMind 4 says of rights, and never told Cyrus,
+// is repaired.
+func TestLabShareRightsLost(t *testing.T) {
+	w, lab := labWorldOf(t, sharing().Domains[0], "support")
+	login := w.rows[0].Login
+	w.rows = nil
+	lab.WriteMaildir(t, login, "INBOX", letters("INBOX", 20))
+	w.share(login, "", "support", "zoe")
+	w.plan()
+	w.sim.Faults().Add(bmsim.Fault{Kind: bmsim.HookRights})
+	w.complete()
+	w.sameShares()
+	if res := w.verify(migrate.RereadNone); res.OK != 1 {
+		t.Errorf("verify: %+v", res)
+	}
 	w.byKeysOnly()
 }
 

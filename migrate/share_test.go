@@ -318,7 +318,7 @@ func TestShareClaims(t *testing.T) {
 	w.rows = append(w.rows, other)
 	w.plan()
 	res := w.run()
-	if res.States[migrate.AccountComplete] != 1 || res.States[migrate.AccountBlocked] != 1 || !strings.Contains(res.Notable[0].Reason, "mailbox") {
+	if res.States[migrate.AccountBlocked] == 0 || res.Copied > 0 || !strings.Contains(res.Notable[0].Reason, "mailbox") {
 		t.Errorf("two addresses of one share: %+v", res)
 	}
 	w.rows = w.rows[:1]

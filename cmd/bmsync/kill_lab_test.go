@@ -30,6 +30,21 @@ func TestLabKilledRunsCopyExactlyOnce(t *testing.T) {
 	m.finishes(calm, labLimits)
 }
 
+// TestLabKilledRunsOnShares kills runs that fill shared mailboxes of a real
+// Cyrus.
+func TestLabKilledRunsOnShares(t *testing.T) {
+	lab := labtest.Open(t)
+	r := seeded(t)
+	domain, calm := lab.Domain(t), lab.Domain(t)
+	sim := startSim(t, "--bluemind", "4", "--cyrus", os.Getenv("BMSYNC_LAB"), "--domain", domain+","+calm, "--message-size-limit", "100MB")
+	from := dovecotOrigin(t, lab, 1500, "ada", "archive", "bruno", "support")
+	from.shares = map[string]string{"archive": "bruno", "support": "ada"}
+	m := newMigration(t, from, sim, domain, labLimits)
+	n := rounds(24)
+	m.outlives(r, n, 60*time.Millisecond, nil).enough(t, n)
+	m.finishes(calm, labLimits)
+}
+
 // TestLabCutConnections cuts the connections to Cyrus under a run, again and
 // again.
 func TestLabCutConnections(t *testing.T) {

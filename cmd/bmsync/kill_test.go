@@ -199,6 +199,21 @@ func TestKilledRunsCopyExactlyOnce(t *testing.T) {
 	m.finishes(calmDomain, simLimits)
 }
 
+// TestKilledRunsOnShares kills runs that fill shared mailboxes by the key of
+// somebody whose own mailbox they fill as well, on connections that are cut.
+func TestKilledRunsOnShares(t *testing.T) {
+	t.Parallel()
+	r := seeded(t)
+	sim := startSim(t, "--domain", killedDomain+","+calmDomain)
+	from := embeddedOrigin(t, 700, "ada", "archive", "bruno", "support")
+	from.shares = map[string]string{"archive": "ada", "support": "ada"}
+	m := newMigration(t, from, sim, killedDomain, simLimits)
+	n := rounds(32)
+	m.outlives(r, n, 200*time.Millisecond, func() { sim.faults(append(cuts(r, 500*time.Millisecond), slow)...) }).enough(t, n)
+	sim.faults()
+	m.finishes(calmDomain, simLimits)
+}
+
 // TestKilledRunsAndCutConnections kills runs whose connections the target cuts
 // as well, to store later what it had received: some of it later than a run
 // waits for, so that it is sent again and arrives twice.

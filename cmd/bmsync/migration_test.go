@@ -155,6 +155,7 @@ type origin struct {
 	ca     []byte
 	secret string            // of its master user
 	logins map[string]string // local part → login
+	shares map[string]string // those that become shared mailboxes → local part of who fills them
 	read   func(login string) labtest.Account
 }
 
@@ -201,9 +202,13 @@ type migration struct {
 func newMigration(t *testing.T, from origin, sim *simulator, domain, limits string) *migration {
 	t.Helper()
 	m := &migration{t: t, dir: t.TempDir(), from: from, sim: sim, domain: domain}
-	rows := "source;source_login;target_address\n"
+	rows := "source;source_login;target_address;kind;writer\n"
 	for _, name := range slices.Sorted(maps.Keys(from.logins)) {
-		rows += "old;" + from.logins[name] + ";" + m.address(name) + "\n"
+		how := "user;"
+		if writer, ok := from.shares[name]; ok {
+			how = "share;" + m.address(writer)
+		}
+		rows += "old;" + from.logins[name] + ";" + m.address(name) + ";" + how + "\n"
 	}
 	files := map[string]string{
 		"accounts.csv": rows, "old.pem": string(from.ca),
@@ -277,12 +282,29 @@ func (m *migration) state() state.Totals {
 	return totals
 }
 
-// content reads each user's mailbox of the target.
+// sharedRoot is where BlueMind has its shared mailboxes over IMAP.
+const sharedRoot = "Dossiers partagés/"
+
+// content reads each user's mailbox of the target, and each shared one through
+// the eyes of who fills it, by the names that the plan has.
 func (m *migration) content() map[string]labtest.Account {
 	m.t.Helper()
-	out := map[string]labtest.Account{}
+	seen, out := map[string]labtest.Account{}, map[string]labtest.Account{}
 	for name := range m.from.logins {
-		out[name] = m.sim.read(m.address(name))
+		who, isShare := m.from.shares[name]
+		if !isShare {
+			who = name
+		}
+		if seen[who] == nil {
+			seen[who] = m.sim.read(m.address(who))
+		}
+		out[name] = labtest.Account{}
+		for folder, items := range seen[who] {
+			below, shared := strings.CutPrefix(folder, sharedRoot)
+			if shared == isShare && (!shared || below == name || strings.HasPrefix(below, name+"/")) {
+				out[name][below] = items
+			}
+		}
 	}
 	return out
 }
