@@ -24,6 +24,9 @@ type surveyed struct {
 func (c *checkup) readPlan() error {
 	for i, row := range c.Rows {
 		for _, r := range c.wish.rights[row.Address] {
+			if len(r.Verbs) == 0 { // nothing is to be set
+				continue
+			}
 			c.rights = append(c.rights, askedRight{i, r})
 		}
 	}

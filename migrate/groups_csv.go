@@ -81,7 +81,7 @@ func badGroupName(name string) string {
 		return "has a control character"
 	case len(name) > 128:
 		return "is longer than 128 octets"
-	case strings.HasPrefix(name, groupPrefix), strings.HasPrefix(name, existingPrefix):
+	case strings.HasPrefix(name, groupPrefix), strings.HasPrefix(name, existingPrefix), strings.HasPrefix(name, sourcePrefix):
 		return "begins like a reference"
 	}
 	return ""
@@ -103,7 +103,13 @@ func (g *groups) row(r *rowReader) {
 		}
 	}
 	group.SourceNames = r.list(colSourceName, "|,;")
-	group.Members = r.mentions(colMembers)
+	for _, m := range r.mentions(colMembers) {
+		if m.Kind == "" {
+			r.add(colMembers, sourcePrefix+m.Name+" is no member of a group in BlueMind", "write an address, or group:NAME; what a source calls the group goes to source_name")
+			continue
+		}
+		group.Members = append(group.Members, m)
+	}
 	if len(r.s.problems) > before || group.Name == "" {
 		return
 	}
@@ -163,11 +169,12 @@ func (g *groups) join(r *rowReader, i int, more Group) {
 	have.Remarks = append(have.Remarks, more.Remarks...)
 }
 
-// What stands before a reference: to a group, or to something that is in
-// BlueMind and in no CSV.
+// What stands before a reference: to a group, to something that is in BlueMind
+// and in no CSV, or, in rights.csv, to what a source calls somebody.
 const (
 	groupPrefix    = "group:"
 	existingPrefix = "existing:"
+	sourcePrefix   = "source:"
 )
 
 // mentions reads a cell of addresses and group:NAME, which spaces and | , ;
@@ -201,20 +208,27 @@ func splitMentions(s string) []string {
 	inGroup := false
 	for _, word := range strings.Fields(s) {
 		bare := strings.TrimPrefix(word, existingPrefix)
-		begins := bare != word || strings.HasPrefix(bare, groupPrefix)
+		begins := bare != word || strings.HasPrefix(bare, groupPrefix) || strings.HasPrefix(bare, sourcePrefix)
 		if inGroup && !begins && !strings.Contains(word, "@") {
 			out[len(out)-1] += " " + word
 			continue
 		}
-		inGroup = strings.HasPrefix(bare, groupPrefix)
+		inGroup = strings.HasPrefix(bare, groupPrefix) || strings.HasPrefix(bare, sourcePrefix)
 		out = append(out, word)
 	}
 	return out
 }
 
 // parseMention reads one reference: an address, group:NAME, or either of them
-// after existing:. Whether the address is a user's is not known here.
+// after existing:. Whether the address is a user's is not known here. What
+// stands after source: has no kind.
 func parseMention(s string) (ref PlanRef, existing bool, err error) {
+	if name, ok := strings.CutPrefix(s, sourcePrefix); ok {
+		if name == "" {
+			err = Problem{Text: "source: has no name behind it", Mend: "write what bmsync plan show says, as in source:anyone"}
+		}
+		return PlanRef{Name: name}, false, err
+	}
 	s, existing = strings.CutPrefix(s, existingPrefix)
 	if name, ok := strings.CutPrefix(s, groupPrefix); ok {
 		name = strings.TrimSpace(name)

@@ -206,6 +206,10 @@ func (r *resolved) right(row RightRow) {
 		return
 	}
 	box := &r.in.Rows[i]
+	if row.Grantee.Kind == "" { // decided: nothing
+		r.rights[box.Address] = append(r.rights[box.Address], PlanRight{Mailbox: box.Address, Grantee: row.Grantee.PlanRef, From: fmt.Sprintf("rights.csv:%d", row.Line)})
+		return
+	}
 	ref, ok := r.mention(row.Grantee, r.home(box.Address), bad(colGrantee))
 	switch {
 	case !ok:

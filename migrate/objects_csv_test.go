@@ -202,7 +202,7 @@ func FuzzReadRights(f *testing.F) {
 
 func soundMention(t *testing.T, m Mention) {
 	_, err := ParseAddress(m.Name)
-	if m.Kind == RefUser && err != nil || m.Kind == RefGroup && badGroupName(m.Name) != "" || m.Kind != RefUser && m.Kind != RefGroup || m.Name == "" || m.Line < 1 {
+	if m.Kind == RefUser && err != nil || m.Kind == RefGroup && badGroupName(m.Name) != "" || m.Kind != RefUser && m.Kind != RefGroup && m.Kind != "" || m.Name == "" || m.Line < 1 {
 		t.Fatalf("unsound reference %+v", m)
 	}
 }

@@ -130,32 +130,32 @@ old;cyd@old.example;;cyd@example.org;;;;
 old;zoe@old.example;;zoe@example.net;;;;
 old;info@old.example;;info@example.org;share;ada@example.org;;
 old;ada@old.example;Public/Compta;compta@example.org;share;ada@example.org;;
-`, "staff@example.org;gs;bob@example.org\nTwo Words@example.org;;\n", "info@example.org;cyd@example.org;none\ninfo@example.org;group:Two Words;Manage\nbob@example.org;cyd@example.org;SendAs\n")
+`, "staff@example.org;gs|authenticated;bob@example.org\nTwo Words@example.org;;\n", "info@example.org;cyd@example.org;none\ninfo@example.org;source:-bob@old.example;none\ninfo@example.org;source:!$nobody;none\ninfo@example.org;group:Two Words;Manage\nbob@example.org;cyd@example.org;SendAs\n")
 	ada := p.srv.User("ada@old.example")
 	ada.Mailbox("INBOX").SetACL("bob@old.example", "lrs", "cyd", "lrswipkxte", "cyrus", "lrswipkxtea", "owner", "lrs", "zoe@old.example", "lr")
 	ada.CreateMailbox("Private", imaptest.MailboxOptions{}).SetACL("cyd", "lrs")
 	ada.CreateMailbox("Junk", imaptest.MailboxOptions{SpecialUse: `\Junk`}) // not copied: it doesn't count
 	info := p.srv.User("info@old.example")
-	info.Mailbox("INBOX").SetACL("bob@old.example", "lrswit", "-bob@old.example", "t", "cyd@old.example", "lrs", "group:gs", "lrsip", "$two words", "lr", "!$nobody", "lr",
+	info.Mailbox("INBOX").SetACL("bob@old.example", "lrswit", "-bob@old.example", "t", "cyd@old.example", "lrs", "group:gs", "lrsip", "$two words", "lr", "!$nobody", "lr", "$none", "lr", "authenticated", "lr",
 		"anyone", "lr", "ghost", "lr", "ada@old.example", "p", "info@old.example", "lrswipkxtea", "#cyd", "l")
 	public := ada.CreateMailbox("Public/Compta", imaptest.MailboxOptions{})
-	public.SetACL("bob@old.example", "lrswipkxte", "info@old.example", "lr")
+	public.SetACL("bob@old.example", "lrswipkxte", "info@old.example", "lr", "-cyd@old.example", "r")
 
 	plan, _, _ := p.build()
 	lines(t, "rights", rightsText(t, plan), []string{
 		`ada@example.org user:bob@example.org ? on 1 of 2 folders only, such as "INBOX" (Read): BlueMind gives rights on whole mailboxes [source old: bob@old.example lrs]`,
 		`ada@example.org user:cyd@example.org Read [source old: cyd lrswipkxte] more on 1 of 2 folders, such as "INBOX" (Write): BlueMind gives rights on whole mailboxes`,
 		`ada@example.org :zoe@old.example ? zoe@example.net is of domain example.net, and rights end at the border of example.org [source old: zoe@old.example lr]`,
-		`bob@example.org user:cyd@example.org SendAs [rights.csv:4]`,
-		`info@example.org group:Two Words Manage [rights.csv:3]`,
-		`info@example.org :!$nobody ? no group of domain example.org in groups.csv is called "nobody", nor has it as source_name [source old: !$nobody lr]`,
-		`info@example.org :anyone ? BlueMind gives rights on mailboxes to people and groups, not to everybody; give them to a group in rights.csv [source old: anyone lr]`,
+		`bob@example.org user:cyd@example.org SendAs [rights.csv:6]`,
+		`info@example.org group:Two Words Manage [rights.csv:5]`,
+		`info@example.org :$none ? no group of domain example.org in groups.csv is called "none", nor has it as source_name [source old: $none lr]`,
+		`info@example.org :anyone ? BlueMind gives rights on mailboxes to people and groups, not to everybody; write anyone as source_name of a group [source old: anyone lr]`,
+		`info@example.org group:staff Read [source old: authenticated lr] no like in BlueMind: to add without deleting`,
 		`info@example.org user:bob@example.org Write [source old: bob@old.example lrswit]`,
-		`info@example.org :bob@old.example ? rights that are taken away have no like in BlueMind [source old: -bob@old.example t]`,
 		`info@example.org :ghost ? no row of accounts.csv has this login [source old: ghost lr]`,
-		`info@example.org group:staff Read [source old: group:gs lrsip] no like in BlueMind: to add without deleting`,
 		`compta@example.org user:ada@example.org Write,Manage [source old: ada@old.example lrswipkxtea]`,
 		`compta@example.org user:bob@example.org Write [source old: bob@old.example lrswipkxte]`,
+		`compta@example.org :-cyd@old.example ? rights that are taken away have no like in BlueMind [source old: -cyd@old.example r]`,
 		`compta@example.org :info@old.example ? it is the login of a share, and nobody acts as one in BlueMind [source old: info@old.example lr]`,
 	})
 }
@@ -171,7 +171,7 @@ old;bob;;bob@example.org;;;;
 	public.SetACL("bob", "lrs")
 	p.srv.User("bob").Show(public)
 	plan, _, _ := p.build()
-	const unknown = "compta@example.org : ? the source doesn't show this login who else has rights; write them into rights.csv [source old: bob lrs]"
+	const unknown = "compta@example.org :* ? the source doesn't show this login who else has rights; write them into rights.csv [source old: bob lrs]"
 	lines(t, "rights", rightsText(t, plan), []string{"compta@example.org user:bob@example.org Read [source old: bob lrs]", unknown})
 
 	p.opts.Policy.Shares.Rights = migrate.RightsCSV

@@ -122,7 +122,7 @@ func (p *writing) stillGiven(a *PlanAccount, was []PlanRight) []PlanRight {
 	}
 	stated := p.resolved.rights[a.Address]
 	return slices.DeleteFunc(was, func(r PlanRight) bool {
-		return !strings.HasPrefix(r.From, "source ") || r.Grantee.Kind != "" && slices.ContainsFunc(stated, func(s PlanRight) bool { return s.Grantee == r.Grantee })
+		return !strings.HasPrefix(r.From, "source ") || decided(stated, r)
 	})
 }
 

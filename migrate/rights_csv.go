@@ -95,6 +95,9 @@ func (t *rights) row(r *rowReader) {
 		}
 		row.Verbs = joinVerbs(row.Verbs, verbs)
 	}
+	if len(mentions) == 1 && row.Grantee.Kind == "" && len(row.Verbs) > 0 {
+		r.add(colRight, "what only the source knows gets no right in BlueMind", "write none: it is decided, and nothing is set; or name a user or a group")
+	}
 	if len(r.s.problems) > before {
 		return
 	}

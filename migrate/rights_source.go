@@ -55,12 +55,16 @@ func (t *translator) rights(a *PlanAccount, acl *sourceACL) []PlanRight {
 		}
 	}
 	for _, r := range t.translate(a, acl) {
-		if r.Grantee.Kind != "" && slices.ContainsFunc(stated, func(s PlanRight) bool { return s.Grantee == r.Grantee }) {
-			continue
+		if !decided(stated, r) {
+			out = append(out, r)
 		}
-		out = append(out, r)
 	}
 	return out
+}
+
+// decided says whether rights.csv speaks of a right of the source.
+func decided(stated []PlanRight, r PlanRight) bool {
+	return slices.ContainsFunc(stated, func(s PlanRight) bool { return s.Grantee == r.Grantee })
 }
 
 func (t *translator) translate(a *PlanAccount, acl *sourceACL) []PlanRight {
@@ -75,7 +79,7 @@ func (t *translator) translate(a *PlanAccount, acl *sourceACL) []PlanRight {
 		if !g.negative && t.owns(a, g.identifier) {
 			continue
 		}
-		r := PlanRight{Mailbox: a.Address, Grantee: PlanRef{Name: g.identifier}, From: fmt.Sprintf("source %s: %s %s", a.Source, g, letters(acl, g))}
+		r := PlanRight{Mailbox: a.Address, Grantee: PlanRef{Name: g.String()}, From: fmt.Sprintf("source %s: %s %s", a.Source, g, letters(acl, g))}
 		ref, why := t.whom(a, g)
 		verbs, less := commonVerbs(acl, g)
 		switch {
@@ -124,6 +128,9 @@ func letters(acl *sourceACL, g sourceGrantee) string {
 	return "without rights"
 }
 
+// everybodyElse stands for all whom the source doesn't name.
+const everybodyElse = "*"
+
 // own is what is known where the list can't be read: what the login may do by
 // which a subtree of others is copied.
 func (t *translator) own(a *PlanAccount, acl *sourceACL) []PlanRight {
@@ -132,7 +139,7 @@ func (t *translator) own(a *PlanAccount, acl *sourceACL) []PlanRight {
 	}
 	from := fmt.Sprintf("source %s: %s %s", a.Source, a.SourceLogin, cmp.Or(acl.mine, "without rights"))
 	const rest = "the source doesn't show this login who else has rights"
-	unknown := PlanRight{Mailbox: a.Address, From: from, Unresolved: true, Reason: rest + "; write them into rights.csv"}
+	unknown := PlanRight{Mailbox: a.Address, Grantee: PlanRef{Name: everybodyElse}, From: from, Unresolved: true, Reason: rest + "; write them into rights.csv"}
 	ref, why := t.whom(a, sourceGrantee{identifier: a.SourceLogin})
 	verbs, _ := verbsOf(acl.mine)
 	if why != "" || len(verbs) == 0 {
@@ -164,7 +171,10 @@ func (t *translator) whom(a *PlanAccount, g sourceGrantee) (PlanRef, string) {
 	}
 	switch g.identifier {
 	case "anyone", "anonymous", "authenticated":
-		return PlanRef{}, "BlueMind gives rights on mailboxes to people and groups, not to everybody; give them to a group in rights.csv"
+		if group, known := t.groups[[2]string{home, g.identifier}]; known {
+			return PlanRef{RefGroup, group}, ""
+		}
+		return PlanRef{}, "BlueMind gives rights on mailboxes to people and groups, not to everybody; write " + g.identifier + " as source_name of a group"
 	}
 	if name, ok := groupIdentifier(g.identifier); ok {
 		if group, known := t.groups[[2]string{home, groupKey(name)}]; known {

@@ -167,7 +167,7 @@ func (v planView) objects(w io.Writer) {
 	for i, r := range v.Unresolved {
 		unresolved[i] = rightLine(r, "")
 	}
-	v.list(w, "rights that a person has to decide; a line in rights.csv wins", unresolved)
+	v.list(w, "rights that a person has to decide; a line in rights.csv does, also source:NAME with right none", unresolved)
 	v.list(w, publicTitle, publicLines(v.Public))
 }
 
