@@ -272,7 +272,7 @@ func (a *accountCheck) usable(list []bmapi.MailFolder) bool {
 	switch {
 	case a.box.Routing == bmapi.RoutingInternal:
 		a.find(checkRouting, Ok, "internal", "", "")
-	case a.box.Routing == bmapi.RoutingExternal && len(list) == 0:
+	case a.box.Routing == bmapi.RoutingExternal && (len(list) == 0 || a.platform.version.Major == 4):
 		open = false
 		a.find(checkRouting, Blocker, "routing external: the mail still goes to "+a.domain.relayed()+", and BlueMind has no mailbox to fill", a.domain.routingMend(), "")
 	case a.box.Routing == bmapi.RoutingExternal:

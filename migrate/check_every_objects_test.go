@@ -138,6 +138,9 @@ func mailboxCases() []ruleCase {
 		{rule: "routing", title: "external, without a mailbox", fires: migrate.Blocker, text: "no mailbox to fill", accounts: addresses("bob"), check: routed(bmapi.RoutingExternal, func(w *world) {
 			w.overlay(map[string]func([]byte) []byte{"GET /mail_folders_container/.*": says("[]")})
 		})},
+		{rule: "routing", title: "external, on BlueMind 4", fires: migrate.Blocker, text: "no mailbox to fill", accounts: addresses("bob"), check: routed(bmapi.RoutingExternal, func(w *world) {
+			w.overlay(map[string]func([]byte) []byte{"GET /system/installation/_infos": instead("5.1", "4.6")})
+		})},
 		{rule: "routing", title: "none", fires: migrate.Blocker, text: "routing none", accounts: addresses("bob"), check: routed(bmapi.RoutingInternal, func(w *world) {
 			w.overlay(map[string]func([]byte) []byte{"GET /mailboxes/.*/_byemail": instead(`"routing":"internal"`, `"routing":"none"`)})
 		})},

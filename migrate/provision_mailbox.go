@@ -36,6 +36,8 @@ func usable(box *bmapi.Mailbox, e *entry) error {
 		return blocked("correct the kind or the address in accounts.csv, and plan again", "%s belongs to a %s in BlueMind, and the plan says %s", e.Address, box.Type, kind)
 	case box.Archived:
 		return blocked("reactivate the "+kind+" in BlueMind", "%s is suspended", e.Address)
+	case box.Routing == bmapi.RoutingExternal && !e.Share && e.Version >= 5:
+		// A split domain: the mailbox is there, and is filled before its user moves.
 	case box.Routing != bmapi.RoutingInternal:
 		return blocked("set the mail routing of the "+kind+" to internal", "%s: routing %s: its mail is not stored in BlueMind", e.Address, box.Routing)
 	}

@@ -81,7 +81,6 @@ func TestBadUsers(t *testing.T) {
 		{"with VISIO, which has no limit", objects.User{Address: "ada@example.org", AccountType: "FULL_AND_VISIO"}, "no limit for accounts of type FULL_AND_VISIO", false},
 		{"on another server", objects.User{Address: "ada@example.org", DataLocation: "elsewhere"}, "not by elsewhere", false},
 		{"suspended", objects.User{Address: "gone@example.org"}, "suspended", false},
-		{"routing external", objects.User{Address: "outside@example.org"}, "still goes to old.example.org", false},
 		{"unknown account type", objects.User{Address: "x@example.org", AccountType: "BIG"}, `no account type "BIG"`, false},
 		{"SIMPLE without a limit", objects.User{Address: "x@example.org", AccountType: "simple"}, "no limit for accounts of type SIMPLE", false},
 		{"server without mail of the domain", objects.User{Address: "x@example.org", DataLocation: "elsewhere"}, `the server "elsewhere" keeps no mail`, false},
@@ -112,6 +111,29 @@ func TestBadUsers(t *testing.T) {
 				t.Error("something was written")
 			}
 		})
+	}
+}
+
+// TestSplitDomain: BlueMind 5 takes in mail of who is routed elsewhere, and 4
+// has no mailbox for him. What else differs is told with it.
+func TestSplitDomain(t *testing.T) {
+	s := start(t, 5, town()...)
+	d := s.domain("example.org")
+	if err := s.admin.CreateUser(t.Context(), d.UID, "outside", &bmapi.User{Login: "outside", FamilyNames: "O", Routing: bmapi.RoutingExternal,
+		Emails: []bmapi.Email{{Address: "outside@example.org", IsDefault: true}}}); err != nil {
+		t.Fatal(err)
+	}
+	for major, action := range map[int]objects.Action{4: objects.Conflict, 5: objects.AsWanted} {
+		m := s.dry()
+		m.Version.Major = major
+		e, o, err := m.User(t.Context(), d, objects.User{Address: "outside@example.org"})
+		if err != nil || (e != nil) != (major == 5) || o.Action != action || !strings.Contains(o.Reason, "still goes to old.example.org") || !strings.Contains(o.Mend, "routing") {
+			t.Errorf("BlueMind %d: %+v, %+v, %v", major, e, o, err)
+		}
+	}
+	e, o, err := s.dry().User(t.Context(), d, objects.User{Address: "outside@example.org", Groups: []string{"nosuch"}})
+	if err != nil || e == nil || o.Action != objects.Conflict || !strings.Contains(o.Reason, `no group "nosuch"`) {
+		t.Errorf("%+v, %+v, %v", e, o, err)
 	}
 }
 

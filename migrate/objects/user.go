@@ -165,15 +165,18 @@ func (m *Maker) shut(ctx context.Context, r *realm, w User, u *bmapi.User) (*ref
 		return because("activate the user in BlueMind", "%s is suspended in BlueMind", w.Address), nil
 	case u.Routing == "" || u.Routing == bmapi.RoutingInternal:
 		return nil, nil
+	case u.Routing == bmapi.RoutingExternal && m.Version.Major == 4:
+		return m.external(ctx, r, w, u) // BlueMind 4 makes him a mailbox when he is routed to it
 	case u.Routing == bmapi.RoutingExternal:
-		return m.external(ctx, r, w, u)
+		return nil, nil
 	}
 	return because("set the mail routing of the user to internal in BlueMind", "%s: mail routing %s: BlueMind does not store his mail", w.Address, u.Routing), nil
 }
 
 // external explains routing external: the domain is split with another mail
-// system, which keeps the mail of those who have not moved yet. Who that is, a
-// group of LDAP or AD decides where the domain is imported.
+// system, which gets the mail of those who have not moved yet. Who that is, a
+// group of LDAP or AD decides where the domain is imported. BlueMind 5 has a
+// mailbox for them all the same, which can be filled before they move.
 func (m *Maker) external(ctx context.Context, r *realm, w User, u *bmapi.User) (*refusal, error) {
 	settings, err := m.settingsOf(ctx, r)
 	if err != nil {

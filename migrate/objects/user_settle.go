@@ -30,6 +30,22 @@ func (m *Maker) settleUser(ctx context.Context, r *realm, w User, o Outcome, u *
 		}
 		return m.turnedDown(o, bad, err)
 	}
+	e, o, err := m.settleOpen(ctx, r, w, o, u, box, ours)
+	if err != nil || e == nil || u.Routing != bmapi.RoutingExternal {
+		return e, o, err
+	}
+	away, err := m.external(ctx, r, w, u)
+	if err != nil {
+		return nil, o, err
+	}
+	if o.Reason == "" { // as wanted until he moves; check warns of it
+		o.Reason, o.Mend = away.reason, away.mend
+	}
+	return e, o, nil
+}
+
+// settleOpen is settleUser for one to whom mail can go.
+func (m *Maker) settleOpen(ctx context.Context, r *realm, w User, o Outcome, u *bmapi.User, box *bmapi.Mailbox, ours bool) (*Entry, Outcome, error) {
 	if o.Directory {
 		return m.directoryUser(ctx, r, w, o, u, box)
 	}
