@@ -28,6 +28,12 @@ func labWorld(t *testing.T, users ...string) (*world, *labtest.Lab) {
 // and theirs are the test's own.
 func labWorldOf(t *testing.T, d bmsim.Domain, users ...string) (*world, *labtest.Lab) {
 	t.Helper()
+	return labWorldWith(t, bmsim.Config{Domains: []bmsim.Domain{d}}, users...)
+}
+
+// labWorldWith is labWorldOf with a BlueMind of another kind.
+func labWorldWith(t *testing.T, conf bmsim.Config, users ...string) (*world, *labtest.Lab) {
+	t.Helper()
 	lab := labtest.Open(t)
 	w := &world{t: t, dir: t.TempDir(), policy: migrate.DefaultPolicy(), domain: lab.Domain(t)}
 	secrets := map[string]string{}
@@ -44,6 +50,7 @@ func labWorldOf(t *testing.T, d bmsim.Domain, users ...string) (*world, *labtest
 			Credentials: func(_ context.Context, login string) (imap.Credentials, error) {
 				return imap.Credentials{Login: login, Secret: secrets[login]}, nil
 			}}}}
+	d := conf.Domains[0]
 	d.Name = w.domain
 	d.Users, d.Shares = slices.Clone(d.Users), slices.Clone(d.Shares)
 	for i, u := range d.Users {
@@ -56,9 +63,10 @@ func labWorldOf(t *testing.T, d bmsim.Domain, users ...string) (*world, *labtest
 			d.Shares[i].Emails[j] = name + "@" + w.domain
 		}
 	}
-	w.start(bmsim.Config{Version: 4, KeyCache: -1, Domains: []bmsim.Domain{d}, MessageSizeLimit: 100 << 20,
-		Cyrus: &bmsim.CyrusConfig{Addr: lab.CyrusIMAP, Admin: lab.CyrusAdmin, AdminSecret: "the lab's", AuthSocket: lab.CyrusSaslauthd,
-			ConfPath: lab.CyrusConf, SpoolDir: lab.CyrusSpool, MetaDir: lab.CyrusMeta, MasterPID: lab.CyrusPID}})
+	conf.Version, conf.KeyCache, conf.MessageSizeLimit, conf.Domains = 4, -1, 100<<20, []bmsim.Domain{d}
+	conf.Cyrus = &bmsim.CyrusConfig{Addr: lab.CyrusIMAP, Admin: lab.CyrusAdmin, AdminSecret: "the lab's", AuthSocket: lab.CyrusSaslauthd,
+		ConfPath: lab.CyrusConf, SpoolDir: lab.CyrusSpool, MetaDir: lab.CyrusMeta, MasterPID: lab.CyrusPID}
+	w.start(conf)
 	return w, lab
 }
 

@@ -29,7 +29,9 @@ func letters(folder string, n int) []labtest.Message {
 // TestLabShares fills shares of a real Cyrus from a login of their own and from
 // Dovecot's public folders, beside the writers' own mailboxes.
 func TestLabShares(t *testing.T) {
-	w, lab := labWorldOf(t, sharing().Domains[0], "ada", "bruno", "support")
+	conf := sharing()
+	conf.ReplicationLag = 200 * time.Millisecond
+	w, lab := labWorldWith(t, conf, "ada", "bruno", "support")
 	w.renamed = true
 	ada, bruno, support := w.rows[0].Login, w.rows[1].Login, w.rows[2].Login
 	w.rows = w.rows[:2]
@@ -40,7 +42,7 @@ func TestLabShares(t *testing.T) {
 		}
 	}
 	long := strings.Repeat("x", 230)
-	for _, folder := range []string{"Compta", "Compta/2019/été", "Compta/Éléments envoyés", "Compta/a%b;c", "Compta/" + long, "Compta/2019/" + long[:200] + "/" + long[:120] + "/" + long[:90], "Old", "Old/INBOX/x", "Old/inbox"} {
+	for _, folder := range []string{"Compta", "Compta/2019/été", "Compta/Éléments envoyés", "Compta/a%b;c", "Compta/" + long + "/" + long[:120], "Compta/2019/" + long[:200] + "/" + long[:120] + "/" + long[:90], "Old", "Old/INBOX/x", "Old/inbox"} {
 		lab.WriteMaildir(t, "public@"+source, folder, letters(folder, 20))
 	}
 	w.share(support, "", "support", "robot")
@@ -74,7 +76,7 @@ func TestLabShares(t *testing.T) {
 // TestLabShareWithoutRight: Cyrus refuses who may not write, and no message is
 // taken for refused.
 func TestLabShareWithoutRight(t *testing.T) {
-	w, lab := labWorldOf(t, sharing().Domains[0], "support")
+	w, lab := labWorldWith(t, sharing(), "support")
 	login := w.rows[0].Login
 	w.rows = nil
 	lab.WriteMaildir(t, login, "INBOX", letters("INBOX", 300))
@@ -120,7 +122,7 @@ func TestLabShareWithoutRight(t *testing.T) {
 // TestLabShareRightsLost: what BlueMind 4 says of rights, and never told Cyrus,
 // is repaired.
 func TestLabShareRightsLost(t *testing.T) {
-	w, lab := labWorldOf(t, sharing().Domains[0], "support")
+	w, lab := labWorldWith(t, sharing(), "support")
 	login := w.rows[0].Login
 	w.rows = nil
 	lab.WriteMaildir(t, login, "INBOX", letters("INBOX", 20))
@@ -137,7 +139,7 @@ func TestLabShareRightsLost(t *testing.T) {
 
 // TestLabShareAfterCuts goes on where Cyrus's connections broke.
 func TestLabShareAfterCuts(t *testing.T) {
-	w, lab := labWorldOf(t, sharing().Domains[0], "support", "archive")
+	w, lab := labWorldWith(t, sharing(), "support", "archive")
 	rows := slices.Clone(w.rows)
 	w.rows = nil
 	for _, row := range rows {

@@ -467,6 +467,38 @@ func TestShareReaders(t *testing.T) {
 	by("nobody", 0)
 }
 
+// TestShareAtTheEnd: with the final run a technical writer loses what he was
+// given, and who may read the share then proves it. Another run fills it again.
+func TestShareAtTheEnd(t *testing.T) {
+	w := newWorld(t, bmsim.Config{Domains: []bmsim.Domain{{Name: domain, Users: []bmsim.User{{Login: "bruno"}}}}}, "ada")
+	w.fill(5)
+	w.fillLogin("support")
+	w.share("support@old.example", "", "support", "robot")
+	w.policy.Shares.Writers, w.policy.Shares.Rights = []string{"robot@" + domain}, migrate.RightsNone
+	w.plan()
+	w.complete()
+	w.opts.Final = true
+	w.complete()
+	w.opts.Final = false
+	if res := w.verify(migrate.RereadNone); res.OK != 1 || len(res.Failed) != 1 || !strings.Contains(strings.Join(res.Failed[0].Findings, " "), "nobody may read") {
+		t.Errorf("without anybody who may read it: %+v", res)
+	}
+	admin := w.admin()
+	_, bruno, box := w.uids(admin, "bruno", "support")
+	if err := admin.SetACL(t.Context(), box, []bmapi.AccessEntry{{Subject: bruno, Verb: bmapi.VerbRead}}); err != nil {
+		t.Fatal(err)
+	}
+	if res := w.verify(migrate.RereadAll); res.OK != 2 {
+		t.Errorf("through bruno's eyes: %+v", res)
+	}
+	w.source.User("support@old.example").Mailbox("INBOX").Append(message(900))
+	if res := w.complete(); res.Copied != 1 {
+		t.Errorf("after the end %d were copied", res.Copied)
+	}
+	w.sameShares()
+	w.byKeysOnly()
+}
+
 // TestShareDryRun says what would be done to shares, those too that don't exist
 // yet, and is right.
 func TestShareDryRun(t *testing.T) {
