@@ -128,11 +128,13 @@ func (r *runner) gate(ctx context.Context) error {
 		return err
 	}
 	var lacking []string
-	for _, kind := range []string{KindUser} {
-		if r.opts.Plan.Trailer.Accounts > 0 && !slices.Contains(done.Kinds, kind) {
+	planned := r.opts.Plan.Trailer
+	for kind, n := range map[string]int{KindUser: planned.Accounts - planned.Shares, KindShare: planned.Shares} {
+		if n > 0 && !slices.Contains(done.Kinds, kind) {
 			lacking = append(lacking, kind)
 		}
 	}
+	slices.Sort(lacking)
 	if len(lacking) > 0 {
 		return &GateError{r.opts.Target.Name, digest, r.opts.StateDir, seen, lacking}
 	}
