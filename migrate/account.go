@@ -154,6 +154,9 @@ func (w *accountWork) attempt(ctx context.Context) (err error) {
 		return err
 	}
 	defer src.Close()
+	if over, err := w.handedOver(ctx, src); over || err != nil {
+		return err
+	}
 	if w.entry == nil {
 		if err := w.run.hosts.enter("API of target "+w.run.opts.Target.Name, func() error { return w.provision(ctx) }); err != nil {
 			return err
@@ -203,7 +206,7 @@ func (w *accountWork) provision(ctx context.Context) error {
 		return err
 	}
 	w.entry = e
-	w.row.DomainUID, w.row.EntryUID, w.row.Created = e.Domain.UID, e.UID, w.row.Created || e.Created
+	w.row.DomainUID, w.row.EntryUID, w.row.Created = e.Domain.UID, e.UID, w.row.Created || e.Ours
 	if e.Writer != nil {
 		w.row.Writer = e.Writer.Address // whose key a killed run may leave
 	}

@@ -243,14 +243,16 @@ func seesBox(verbs []string) bool {
 	})
 }
 
-// withdraw takes back what runs recorded for one subject on a mailbox.
+// withdraw takes back what runs recorded for one subject on a mailbox: of
+// rights, those by which he may write.
 func (f *finisher) withdraw(ctx context.Context, kind objects.Kind, box *objects.Entry, subject string) error {
 	var list []objects.Made
 	for o, err := range f.r.store.ObjectsOf(ctx, string(kind), box.Domain.UID, box.UID) {
 		if err != nil {
 			return err
 		}
-		if m := madeOf(o); m.Subject() == subject {
+		m := madeOf(o)
+		if m.Subject() == subject && (kind != objects.KindRight || slices.Contains(m.Gave(), bmapi.VerbWrite)) {
 			list = append(list, m)
 		}
 	}

@@ -20,7 +20,8 @@ type entry struct {
 	UID     string
 	Login   string
 	Address string // any address of the user: what IMAP is entered with
-	Created bool
+	Created bool   // in this run
+	Ours    bool   // by this run or an earlier one
 	Would   string // dry run: what would be done, "" for nothing
 	Version int
 	Limit   int64 // largest message, octets; 0: not known
@@ -56,7 +57,7 @@ type provisioner struct {
 // newProvisioner serves a run, or a dry one.
 func (r *runner) newProvisioner(dry bool) *provisioner {
 	o := r.opts
-	v := &provisioner{p: r.platform, store: r.store, anew: r.recopy, final: o.Final, sleep: r.pause, tell: r.tellObject,
+	v := &provisioner{p: r.platform, store: r.store, anew: r.recopy, sleep: r.pause, tell: r.tellObject,
 		want: wanted{target: o.Target, plan: o.Plan, password: o.NewPassword}}
 	v.maker = &objects.Maker{Admin: r.platform.admin, Version: r.platform.version, Dry: dry, Update: o.Plan.Header.Policy.Users.Update,
 		Log: r.log}
@@ -281,27 +282,9 @@ func changesText(changes []objects.Change) string {
 // looks: at the entry, its mailbox, routing and default folders, as the laws
 // want it before any mail. A dry run says what it would do.
 func (v *provisioner) ensure(ctx context.Context, a *PlanAccount, dry bool) (*entry, error) {
-	m, err := v.account(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	v.log.mended(objectKind(a), a.Address)
-	address := v.want.target.Address(a.Address)
-	e := &entry{Address: address, Login: a.Login, Version: v.p.version.Major, Created: m.created, Would: m.would,
-		Share: a.Kind == KindShare, Label: a.Label}
-	_, name, _ := strings.Cut(a.Address, "@")
-	if e.Domain, err = v.domain(ctx, name); err != nil {
-		return nil, err
-	}
-	if dry && m.created {
-		return e, nil
-	}
-	found, err := v.maker.Find(ctx, e.Domain, objects.Ref{Kind: a.Kind, Name: address})
-	if err != nil {
-		return nil, fmt.Errorf("look for the mailbox of %s: %w", address, err)
-	}
-	if err := v.prove(ctx, e, found); err != nil {
-		return nil, err
+	e, found, err := v.lookAt(ctx, a)
+	if err != nil || dry && e.Created {
+		return e, err
 	}
 	if e.Share {
 		if e.Writer, err = v.writerOf(ctx, e, found, a.Writer); err != nil {
@@ -312,8 +295,38 @@ func (v *provisioner) ensure(ctx context.Context, a *PlanAccount, dry bool) (*en
 		if err := v.folders(ctx, e); err != nil {
 			return nil, err
 		}
+		if e.Ours, err = v.ours(ctx, objectKind(a), e.Domain.UID, e.UID); err != nil {
+			return nil, err
+		}
 	}
 	return e, v.limits(ctx, e)
+}
+
+// look makes sure of an account's entry, and looks at it, without giving
+// anybody the right to fill it.
+func (v *provisioner) look(ctx context.Context, a *PlanAccount) (*entry, error) {
+	e, _, err := v.lookAt(ctx, a)
+	return e, err
+}
+
+func (v *provisioner) lookAt(ctx context.Context, a *PlanAccount) (*entry, *objects.Entry, error) {
+	m, err := v.account(ctx, a)
+	if err != nil {
+		return nil, nil, err
+	}
+	v.log.mended(objectKind(a), a.Address)
+	address := v.want.target.Address(a.Address)
+	e := &entry{Address: address, Login: a.Login, Version: v.p.version.Major, Created: m.created, Would: m.would,
+		Share: a.Kind == KindShare, Label: a.Label}
+	_, name, _ := strings.Cut(a.Address, "@")
+	if e.Domain, err = v.domain(ctx, name); err != nil || v.maker.Dry && m.created {
+		return e, nil, err
+	}
+	found, err := v.maker.Find(ctx, e.Domain, objects.Ref{Kind: a.Kind, Name: address})
+	if err != nil {
+		return nil, nil, fmt.Errorf("look for the mailbox of %s: %w", address, err)
+	}
+	return e, found, v.prove(ctx, e, found)
 }
 
 func objectKind(a *PlanAccount) objects.Kind {

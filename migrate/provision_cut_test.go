@@ -19,9 +19,19 @@ type cut struct {
 	kind bmsim.FaultKind
 }
 
-// interrupted runs the bulk pass until the cut: the call has no answer, and the
-// run's context ends with it. It gives how many calls there were.
+// interrupted runs the bulk pass until the cut. It gives how many calls there
+// were.
 func (e *estate) interrupted(c cut) int {
+	e.t.Helper()
+	before := e.opts
+	defer func() { e.opts = before }()
+	e.opts.Objects = true
+	return e.cutRun(c)
+}
+
+// cutRun runs until the cut: the call has no answer, and the run's context
+// ends with it. It gives how many calls there were.
+func (e *estate) cutRun(c cut) int {
 	e.t.Helper()
 	ctx, cancel := context.WithCancel(e.t.Context())
 	defer cancel()
@@ -34,9 +44,7 @@ func (e *estate) interrupted(c cut) int {
 	if c.at > 0 {
 		e.sim.Faults().Add(bmsim.Fault{Kind: c.kind, Skip: c.at - 1, Times: 1})
 	}
-	opts := e.opts
-	opts.Objects = true
-	res, err := migrate.Run(ctx, opts)
+	res, err := migrate.Run(ctx, e.opts)
 	if c.at == 0 && (err != nil || res.Outcome() != migrate.Complete) {
 		e.t.Fatalf("an undisturbed run: %v, %+v", err, res.Objects)
 	}

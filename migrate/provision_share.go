@@ -42,7 +42,7 @@ func (v *provisioner) makeShare(ctx context.Context, d *bmapi.Domain, a *PlanAcc
 		return made{}, err
 	}
 	m := v.became(outcome, "share "+want.Address)
-	if v.final && row.Phase == PhaseLive {
+	if row.Phase == PhaseLive { // handed over: until its mail has to move again
 		return m, nil
 	}
 	_, err = v.letWrite(ctx, e, a.Writer)

@@ -91,6 +91,9 @@ func (made Made) list(name string) []string {
 	return strings.Split(v, ",")
 }
 
+// Gave are the verbs that the record of a right says were given.
+func (made Made) Gave() []string { return made.list("gave") }
+
 func (m *Maker) takeSubscription(ctx context.Context, made Made) (*refusal, error) {
 	is, err := m.subscribed(ctx, made.DomainUID, made.Subject(), made.UID)
 	if err != nil || !is || m.Dry {

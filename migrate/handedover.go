@@ -1,0 +1,96 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+
+	"bmsync/imap"
+)
+
+// handedOver says of a share from whose writer a final run took his rights
+// back that nothing has come to its source since, and nothing is gone from the
+// target as core tells: it is complete as it stands, and nobody needs to write
+// to it. In doubt it is gone through as ever, for which its writer gets his
+// rights again.
+func (w *accountWork) handedOver(ctx context.Context, src *imap.Source) (bool, error) {
+	if w.plan.Kind != KindShare || w.row.Phase != PhaseLive || w.adopting {
+		return false, nil
+	}
+	open, err := w.run.store.OpenIntents(ctx)
+	if err != nil {
+		return false, err
+	}
+	doubts, err := w.run.store.OpenDoubts(ctx)
+	if err != nil || open[w.row.ID]+doubts[w.row.ID] > 0 {
+		return false, err
+	}
+	jobs, err := w.decide(ctx, src)
+	if err != nil {
+		return false, err
+	}
+	w.listed = map[string]bool{}
+	for _, job := range jobs {
+		w.listed[job.Source] = true
+		if same, err := unchanged(ctx, src, job); err != nil || !same {
+			return false, err
+		}
+	}
+	same, err := w.still(ctx, jobs)
+	if err == nil && !same {
+		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address,
+			Text: "the share is not as it was handed over: its writer may write to it again", Mend: "bmsync run --final takes it back"})
+	}
+	return same, err
+}
+
+// unchanged says whether the source has a folder as it was gone through last.
+func unchanged(ctx context.Context, src *imap.Source, job folderJob) (bool, error) {
+	if job.Rule != "" {
+		return true, nil
+	}
+	if !job.row.Complete || job.row.Fault != "" {
+		return false, nil
+	}
+	st, err := src.Status(ctx, job.Source)
+	if refused(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("status of %q: %w", job.Source, err)
+	}
+	return st.UIDValidity == job.row.SrcUIDValidity && st.UIDNext == job.row.SrcUIDNext && st.Messages == job.row.SrcExists, nil
+}
+
+// still says whether core has every folder that was filled, and in it as many
+// UIDs as we gave it.
+func (w *accountWork) still(ctx context.Context, jobs []folderJob) (bool, error) {
+	e, err := w.run.provision.look(ctx, w.plan)
+	if err != nil || e.UID != w.row.EntryUID || e.Domain.UID != w.row.DomainUID {
+		return false, err
+	}
+	list, err := w.run.platform.admin.Folders(ctx, e.Domain.UID, e.UID, false)
+	if err != nil {
+		return false, fmt.Errorf("folders of %s: %w", e.Address, err)
+	}
+	at := map[string]int{}
+	for i, f := range list {
+		if !f.Deleted {
+			at[f.FullName] = i
+		}
+	}
+	b := boxOf(w.plan.Kind, w.plan.Address, e.Login)
+	for _, job := range jobs {
+		if job.Rule != "" || job.row.DstMaxUID == 0 {
+			continue
+		}
+		i, there := at[b.core(job.Target)]
+		if !there {
+			return false, nil
+		}
+		// Version 4 tells neither.
+		if f := list[i]; f.UIDValidity != 0 && (f.UIDValidity != job.row.DstUIDValidity || f.LastUID < job.row.DstMaxUID) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
