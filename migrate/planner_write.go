@@ -3,6 +3,7 @@ package migrate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -89,7 +90,11 @@ func (p *writing) account(l *looked) error {
 	if l.err != nil {
 		kept := p.old.keep(a, p.Policy)
 		a.Survey.Error = l.err.Error()
-		p.res.Unsurveyed = append(p.res.Unsurveyed, &Problem{Field: a.SourceLogin, Text: l.err.Error(), Err: l.err})
+		problem := &Problem{Field: a.SourceLogin, Text: l.err.Error(), Err: l.err}
+		if b, ok := errors.AsType[*BlockedError](l.err); ok {
+			problem.Mend = b.Mend
+		}
+		p.res.Unsurveyed = append(p.res.Unsurveyed, problem)
 		a.Rights = append(p.translator.rights(a, nil), p.stillGiven(a, kept)...)
 	} else {
 		a.Rights = p.translator.rights(a, l.seen.acl)

@@ -385,7 +385,7 @@ func TestShareSourceFolders(t *testing.T) {
 		w.rows[0].Folder = folder
 		path := filepath.Join(w.dir, "plan.jsonl")
 		res, err := migrate.BuildPlan(t.Context(), migrate.PlanOptions{Path: path, Rows: w.rows, Sources: w.opts.Sources, Policy: w.policy})
-		if err != nil || len(res.Unsurveyed) != 1 || !strings.Contains(res.Unsurveyed[0].Text, words) {
+		if err != nil || len(res.Unsurveyed) != 1 || !strings.Contains(res.Unsurveyed[0].Text, words) || !strings.Contains(res.Unsurveyed[0].Mend, "source_folder") {
 			t.Errorf("%s: %v, %v", folder, res.Unsurveyed, err)
 		}
 		if w.opts.Plan, err = migrate.OpenPlan(path); err != nil {
