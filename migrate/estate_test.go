@@ -21,7 +21,7 @@ type estate struct {
 
 const (
 	accountsHead = "source;source_login;target_address;kind;login;display_name;last_name;aliases;groups;label;writer;quota\n"
-	groupsHead   = "group;address;description;members\n"
+	groupsHead   = "group;address;description;members;create\n"
 	rightsHead   = "mailbox;grantee;right\n"
 )
 
@@ -46,7 +46,7 @@ func small(t *testing.T, conf bmsim.Config) *estate {
 		"old;bruno;bruno@a.example;user;bru;;Dupont;;;;;\n" +
 		"old;chloe;chloe@b.example;user;;;Petit;;;;;\n" +
 		"old;support;support@a.example;share;;;;;;Aide & Support;;\n"
-	e.groups = "staff;staff@a.example;all of us;ada@a.example bruno@a.example\n"
+	e.groups = "staff;staff@a.example;all of us;ada@a.example bruno@a.example;\n"
 	e.rights = "support@a.example;ada@a.example;write\nsupport@a.example;group:staff;read\nbruno@a.example;ada@a.example;read\n"
 	e.replan()
 	return e
@@ -148,7 +148,7 @@ func large(t *testing.T, conf bmsim.Config, users, shares, groups int) *estate {
 	}
 	for _, group := range slices.Sorted(mapsKeys(members)) {
 		name, d, _ := strings.Cut(group, "@")
-		fmt.Fprintf(&lists, "%s;%s-%s@%s;;%s\n", group, name, d[:1], d, strings.Join(members[group], " "))
+		fmt.Fprintf(&lists, "%s;%s-%s@%s;;%s;\n", group, name, d[:1], d, strings.Join(members[group], " "))
 	}
 	e.accounts, e.groups = accounts.String(), lists.String()
 	e.replan()

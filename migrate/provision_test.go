@@ -108,7 +108,7 @@ func TestOneObjectStopsNoOther(t *testing.T) {
 	e := small(t, bmsim.Config{Domains: []bmsim.Domain{{Name: "a.example", Aliases: []string{"alias.example"},
 		Users: []bmsim.User{{Login: "bru", Emails: []string{"somebody.else@a.example"}}}}}})
 	e.accounts += "old;dora;dora@a.example;user;;;Durand;;nobodys;;;\n"
-	e.groups += "nobodys;;;existing:ghost@a.example\n"
+	e.groups += "nobodys;;;existing:ghost@a.example;\n"
 	e.replan()
 	opts := e.opts
 	res, err := migrate.Run(t.Context(), opts)
