@@ -60,11 +60,19 @@ func (r *runner) newProvisioner(dry bool) *provisioner {
 	v := &provisioner{p: r.platform, store: r.store, anew: r.recopy, sleep: r.pause, tell: r.tellObject,
 		want: wanted{target: o.Target, plan: o.Plan, password: o.NewPassword}}
 	v.maker = &objects.Maker{Admin: r.platform.admin, Version: r.platform.version, Dry: dry, Update: o.Plan.Header.Policy.Users.Update,
-		Log: r.log}
+		Log: r.log, RowOf: v.rowOf}
 	if !dry {
 		v.maker.Journal = journal{r.store, r.id}
 	}
 	return v
+}
+
+// rowOf gives the address of the plan's row that an address is wanted for.
+func (v *provisioner) rowOf(address string) string {
+	if v.layout == nil {
+		return ""
+	}
+	return v.layout.rows[address]
 }
 
 // made is what became of an account's object in this run.
@@ -320,6 +328,9 @@ func (v *provisioner) lookAt(ctx context.Context, a *PlanAccount) (*entry, *obje
 		Share: a.Kind == KindShare, Label: a.Label}
 	_, name, _ := strings.Cut(a.Address, "@")
 	if e.Domain, err = v.domain(ctx, name); err != nil || v.maker.Dry && m.created {
+		if e.Domain == nil {
+			e.Would = "create domain " + v.want.target.domain(v.want.planned(name).Name) + ", " + e.Would
+		}
 		return e, nil, err
 	}
 	found, err := v.maker.Find(ctx, e.Domain, objects.Ref{Kind: a.Kind, Name: address})

@@ -14,15 +14,19 @@ import (
 
 // layout is what one look through the plan finds out before anything is made.
 type layout struct {
-	domains []string         // of the accounts that are run, as addresses name them, in the plan's order
-	writers map[string]int64 // of their shares, as far as they have an account: address → where it stands in the plan
-	asked   map[string]bool  // accounts of the plan by address: whether they are run; only for a part of a plan that has groups
-	groups  map[string]bool  // that rows of this part name, by keyOfGroup
+	domains []string          // of the accounts that are run, as addresses name them, in the plan's order
+	writers map[string]int64  // of their shares, as far as they have an account: address → where it stands in the plan
+	asked   map[string]bool   // accounts of the plan by address: whether they are run; only for a part of a plan that has groups
+	groups  map[string]bool   // that rows of this part name, by keyOfGroup
+	rows    map[string]string // of the whole plan, under the target's names: address or alias → address of its row
 }
 
 // lookThrough reads the plan's accounts for what a run needs beside each one.
 func (r *runner) lookThrough() (*layout, error) {
-	l := &layout{writers: map[string]int64{}}
+	l := &layout{writers: map[string]int64{}, rows: map[string]string{}}
+	for _, g := range r.opts.Plan.Groups {
+		l.row(r.opts.Target, g.Address, nil)
+	}
 	if len(r.opts.Plan.Groups) > 0 && r.opts.partial() {
 		l.asked, l.groups = map[string]bool{}, map[string]bool{}
 	}
@@ -31,6 +35,7 @@ func (r *runner) lookThrough() (*layout, error) {
 		if err != nil {
 			return nil, err
 		}
+		l.row(r.opts.Target, a.Address, a.Aliases)
 		asked := r.asksFor(a)
 		if l.asked != nil {
 			l.asked[a.Address] = asked
@@ -58,6 +63,20 @@ func (r *runner) lookThrough() (*layout, error) {
 		}
 	}
 	return l, nil
+}
+
+// row keeps what a row of the plan wants.
+func (l *layout) row(target Target, address string, aliases []string) {
+	if address == "" {
+		return
+	}
+	there := target.Address(address)
+	l.rows[there] = there
+	for _, alias := range aliases {
+		if alias = target.Address(alias); l.rows[alias] == "" {
+			l.rows[alias] = there
+		}
+	}
 }
 
 // partial says that the options leave accounts of the plan out.
@@ -286,11 +305,7 @@ func (r *runner) settle(kind objects.Kind, name string, err error) error {
 // the state's.
 func (r *runner) tellObject(ctx context.Context, o objects.Outcome) (news bool, err error) {
 	if o.Action != objects.AsWanted {
-		e := Event{Kind: EventObject, Text: fmt.Sprintf("%s %s: %s", o.Kind, o.Name, o.Action), Reason: o.Reason, Mend: o.Mend, Object: &o}
-		if len(o.Changes) > 0 {
-			e.Text += " (" + changesText(o.Changes) + ")"
-		}
-		r.event(e)
+		r.event(objectEvent(o, r.conflicts == nil))
 	}
 	if r.conflicts == nil {
 		return true, nil
@@ -298,4 +313,19 @@ func (r *runner) tellObject(ctx context.Context, o objects.Outcome) (news bool, 
 	r.telling.Lock()
 	defer r.telling.Unlock()
 	return r.conflicts.note(context.WithoutCancel(ctx), o)
+}
+
+// objectEvent tells of one object; dry, of what would become of it.
+func objectEvent(o objects.Outcome, dry bool) Event {
+	e := Event{Kind: EventObject, Text: fmt.Sprintf("%s %s: %s", o.Kind, o.Name, o.Action), Reason: o.Reason, Mend: o.Mend, Object: &o}
+	if dry {
+		e.Kind, e.Text = EventWould, fmt.Sprintf("%s %s: would be %s", o.Kind, o.Name, o.Action)
+		if o.Action == objects.Conflict {
+			e.Text = fmt.Sprintf("%s %s: %s", o.Kind, o.Name, o.Action)
+		}
+	}
+	if len(o.Changes) > 0 {
+		e.Text += " (" + changesText(o.Changes) + ")"
+	}
+	return e
 }

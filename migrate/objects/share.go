@@ -9,6 +9,9 @@ import (
 	"bmsync/bmapi"
 )
 
+// anotherName is what to do where two shares come to have one name: its folder's.
+const anotherName = "write another name in one of the two rows, column login"
+
 // Share makes sure of a shared mailbox. It is looked for by address first, then
 // by the uid that we give; its name stands in one name space with logins. The
 // entry is nil where no mail can go to it.
@@ -25,7 +28,14 @@ func (m *Maker) Share(ctx context.Context, d *bmapi.Domain, want Share) (*Entry,
 	case err != nil || bad != nil:
 		return m.turnedDown(o, bad, err)
 	case s != nil:
-		if bad := m.sameAs(s.UID, w.Address); bad != nil {
+		bad := m.leading(r, w.Address, s.Emails)
+		if bad == nil {
+			bad = m.sameAs(s.UID, w.Address)
+		}
+		if bad != nil {
+			if !reached(s.Emails, bmapi.Email{Address: w.Address}, r.all()) {
+				bad.mend = anotherName // it was found by name
+			}
 			return nil, o.conflict(bad), nil
 		}
 		return m.settleShare(ctx, r, w, o, s, box)
@@ -98,6 +108,7 @@ func (m *Maker) lookShare(ctx context.Context, r *realm, w Share, uid string) (*
 func (m *Maker) createShare(ctx context.Context, r *realm, w Share, o Outcome) (*Entry, Outcome, error) {
 	emails := w.emails(r)
 	for _, look := range []func() (*refusal, error){
+		func() (*refusal, error) { return m.otherRow(r, w.Address, emails...), nil },
 		func() (*refusal, error) { return m.takenAddress(ctx, r, o.UID, emails) },
 		func() (*refusal, error) { return m.takenName(ctx, r, o.UID, w.Name) },
 		func() (*refusal, error) { return m.badLocation(ctx, r, w.DataLocation) },
@@ -107,8 +118,11 @@ func (m *Maker) createShare(ctx context.Context, r *realm, w Share, o Outcome) (
 			return m.turnedDown(o, bad, err)
 		}
 	}
+	if bad := m.sameAs(o.UID, w.Address); bad != nil {
+		bad.mend = anotherName // none but a dry run gets here
+		return nil, o.conflict(bad), nil
+	}
 	o.Action = Created
-	m.memory.rows.Store(o.UID, w.Address)
 	if m.Dry {
 		e := &Entry{Domain: r.is(), Kind: KindShare, UID: o.UID, Name: w.Name, Address: w.Address}
 		if bad := r.would.take(e, w.Name, emails); bad != nil {
@@ -212,7 +226,7 @@ func (m *Maker) compareShare(ctx context.Context, r *realm, w Share, s *bmapi.Ma
 		changes = append(changes, Change{"label", s.Label, w.Label})
 		fresh.Label = w.Label
 	}
-	fresh.Emails, notes, err = m.widen(ctx, r, s.UID, s.Emails, w.emails(r), func(bmapi.Email) *refusal { return nil })
+	fresh.Emails, notes, err = m.widen(ctx, r, s.UID, s.Emails, w.emails(r), func(e bmapi.Email) *refusal { return m.otherRow(r, w.Address, e) })
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -115,6 +115,11 @@ type Maker struct {
 	Update  bool         // patch what exists; false: what differs is a conflict
 	Log     *slog.Logger // what needs no answer; nil: nowhere
 
+	// RowOf gives the address of the row that an address, in lower case, is wanted
+	// for; "": none. With it no row gets what is another's, whether that one is
+	// part of the run or not. nil: only rows that came before are known.
+	RowOf func(address string) string
+
 	memory memory
 }
 

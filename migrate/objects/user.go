@@ -28,7 +28,11 @@ func (m *Maker) User(ctx context.Context, d *bmapi.Domain, want User) (*Entry, O
 	case err != nil || bad != nil:
 		return m.turnedDown(o, bad, err)
 	case u != nil:
-		if bad := m.sameAs(u.UID, w.Address); bad != nil {
+		bad := m.leading(r, w.Address, u.Emails)
+		if bad == nil {
+			bad = m.sameAs(u.UID, w.Address)
+		}
+		if bad != nil {
 			return nil, o.conflict(bad), nil
 		}
 		return m.settleUser(ctx, r, w, o, u, box)

@@ -87,7 +87,7 @@ func (m *Maker) newUser(ctx context.Context, w User, emails []bmapi.Email) (*bma
 
 // beforeUser looks for what stands against a new user, and finds his groups.
 func (m *Maker) beforeUser(ctx context.Context, r *realm, w User, uid string, emails []bmapi.Email) ([]*bmapi.Group, *refusal, error) {
-	for _, bad := range []*refusal{badLogin(w.Login), r.dropped(w.Login, emails)} {
+	for _, bad := range []*refusal{badLogin(w.Login), r.dropped(w.Login, emails), m.otherRow(r, w.Address, emails...)} {
 		if bad != nil {
 			return nil, bad, nil
 		}

@@ -149,7 +149,12 @@ func (d *userDiff) note(bad *refusal, err error) error {
 }
 
 func (m *Maker) compareEmails(ctx context.Context, r *realm, w User, u *bmapi.User, ours bool, d *userDiff) error {
-	out, bad, err := m.widen(ctx, r, u.UID, u.Emails, w.emails(r), func(e bmapi.Email) *refusal { return r.dropped(u.Login, []bmapi.Email{e}) })
+	out, bad, err := m.widen(ctx, r, u.UID, u.Emails, w.emails(r), func(e bmapi.Email) *refusal {
+		if bad := m.otherRow(r, w.Address, e); bad != nil {
+			return bad
+		}
+		return r.dropped(u.Login, []bmapi.Email{e})
+	})
 	if err != nil {
 		return err
 	}
