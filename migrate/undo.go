@@ -200,8 +200,7 @@ func (u *undoer) one(ctx context.Context, m objects.Made) error {
 		return nil
 	}
 	u.log.add(outcome)
-	e := Event{Kind: EventObject, Text: fmt.Sprintf("%s %s: %s", m.Kind, m.Name, outcome.Action), Reason: outcome.Reason, Mend: outcome.Mend, Object: &outcome}
-	u.r.event(e)
+	u.r.event(objectEvent(outcome, !u.do))
 	if outcome.Action != objects.Withdrawn {
 		return nil
 	}

@@ -62,10 +62,6 @@ func (e *events) progress(ev migrate.Event) {
 
 func eventLine(ev migrate.Event) string {
 	switch ev.Kind {
-	case migrate.EventProvisioned:
-		if ev.Text == "created" {
-			return fmt.Sprintf("  %s: user created", ev.Account)
-		}
 	case migrate.EventAccountEnded:
 		line := fmt.Sprintf("  %s: %s, %s copied (%s)", ev.Account, ev.Text, many(ev.Messages, "message"), migrate.AboutSize(ev.Bytes))
 		if ev.Reason != "" {

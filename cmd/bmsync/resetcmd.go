@@ -94,6 +94,9 @@ func (a *app) resetUndo(cmd *cobra.Command, target string, addresses []string, y
 	o := migrate.UndoOptions{RunOptions: j.opts, Addresses: addresses, Do: yes}
 	o.Command, o.Events = "reset --undo", a.events().tell
 	res, err := migrate.Undo(cmd.Context(), o)
+	if none, ok := errors.AsType[*migrate.NoRecordError](err); ok {
+		return &usageError{&hintError{none, "call it where bmsync ran, or bring its state here"}}
+	}
 	if err != nil {
 		return err
 	}

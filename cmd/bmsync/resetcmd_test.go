@@ -82,7 +82,7 @@ func TestResetAccountCommand(t *testing.T) {
 func TestResetCommandRefuses(t *testing.T) {
 	d := newDesk(t)
 	for want, args := range map[string][]string{
-		"--undo is not built yet": {"ada@example.org", "--undo"}, "reset what?": {}, "nothing was run on target live yet": {"ada@example.org", "--target", "live"},
+		"only the state knows what runs made there": {"--undo", "--target", "live"}, "reset what?": {}, "nothing was run on target live yet": {"ada@example.org", "--target", "live"},
 	} {
 		if code, out, errs := d.bmsync(append([]string{"reset"}, args...)...); code != exitUsage || out != "" || !strings.Contains(errs, want) {
 			t.Errorf("%q: exit %d, %q, %q", args, code, out, errs)
