@@ -3,6 +3,7 @@ package objects
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bmsync/bmapi"
@@ -22,7 +23,7 @@ func (o Outcome) conflict(all ...*refusal) Outcome {
 	var reasons, mends []string
 	for _, r := range all {
 		reasons = append(reasons, r.reason)
-		if r.mend != "" {
+		if r.mend != "" && !slices.Contains(mends, r.mend) {
 			mends = append(mends, r.mend)
 		}
 	}

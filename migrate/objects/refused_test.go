@@ -123,6 +123,73 @@ func TestChangesRefused(t *testing.T) {
 	}
 }
 
+// TestQuotaInTheWay: BlueMind refuses every change of an entry whose quota is above
+// the domain's maximum, or none. It is not asked for what it would refuse, a dry
+// run says so, too, and a quota in the row is the mend.
+func TestQuotaInTheWay(t *testing.T) {
+	s := start(t, 5, bmsim.Domain{Name: "one.test"})
+	d := s.domain("one.test")
+	user := objects.User{Address: "ada@one.test", Create: true}
+	share := objects.Share{Address: "box@one.test", Create: true}
+	rows := func(m *objects.Maker) (all []objects.Outcome) {
+		t.Helper()
+		_, u, err := m.User(t.Context(), d, user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, b, err := m.Share(t.Context(), d, share)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []objects.Outcome{u, b}
+	}
+	rows(s.maker(nil))
+	if err := s.admin.PutSettings(t.Context(), d.UID, map[string]string{"mailbox_max_user_quota": "1000", "mailbox_max_publicfolder_quota": "1000"}); err != nil {
+		t.Fatal(err)
+	}
+	user.DisplayName, share.Label = "Ada", "Box"
+	mark := s.mark()
+	for _, m := range []*objects.Maker{s.dry(), s.maker(nil), s.maker(nil)} {
+		for _, o := range rows(m) {
+			if o.Action != objects.Conflict || len(o.Changes) > 0 || !strings.Contains(o.Reason, "1000 KiB at most") || !strings.Contains(o.Mend, "state a quota") {
+				t.Errorf("dry %v: %+v", m.Dry, o)
+			}
+		}
+	}
+	if w := s.writes(mark); len(w) > 0 {
+		t.Errorf("asked for what is refused: %v", w)
+	}
+	user.Quota, share.Quota = ptr(1000), ptr(1000)
+	for _, m := range []*objects.Maker{s.dry(), s.maker(nil)} {
+		for _, o := range rows(m) {
+			if o.Action != objects.Changed || len(o.Changes) != 2 {
+				t.Errorf("mended, dry %v: %+v", m.Dry, o)
+			}
+		}
+	}
+}
+
+// TestShareStaysUnlimited: BlueMind puts the domain's default in the place of a
+// share's quota that is none, with any change of it.
+func TestShareStaysUnlimited(t *testing.T) {
+	s := start(t, 5, bmsim.Domain{Name: "one.test"})
+	d := s.domain("one.test")
+	row := objects.Share{Address: "box@one.test", Create: true}
+	if _, _, err := s.maker(nil).Share(t.Context(), d, row); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.admin.PutSettings(t.Context(), d.UID, map[string]string{"mailbox_default_publicfolder_quota": "1000"}); err != nil {
+		t.Fatal(err)
+	}
+	row.Label = "Box"
+	if _, o, err := s.maker(nil).Share(t.Context(), d, row); err != nil || o.Action != objects.Changed {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if sh, err := s.admin.Mailshare(t.Context(), d.UID, bmapi.ShareUID(d.UID, "box")); err != nil || sh.Label != "Box" || sh.Quota != nil {
+		t.Errorf("%+v, %v", sh, err)
+	}
+}
+
 // TestPartsRefused: a part of a user that BlueMind refuses keeps no other out, and
 // is no change.
 func TestPartsRefused(t *testing.T) {

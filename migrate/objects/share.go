@@ -251,6 +251,20 @@ func (m *Maker) compareShare(ctx context.Context, r *realm, w Share, s *bmapi.Ma
 	if s.UID == bmapi.ShareUID(r.uid, w.Name) && s.Name != w.Name {
 		notes = append(notes, because("correct the row, column login", "it was renamed in BlueMind: %s", s.Name))
 	}
+	if len(changes) == 0 {
+		return fresh, nil, notes, nil
+	}
+	none := int64(0)
+	if fresh.Quota == nil { // BlueMind would put the domain's default there
+		fresh.Quota = &none
+	}
+	bad, err := m.quotaInTheWay(ctx, r, fresh.Quota, bmapi.SettingMaxShareQuota)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if bad != nil {
+		notes, changes = append(notes, bad), nil
+	}
 	return fresh, changes, notes, nil
 }
 
@@ -258,9 +272,8 @@ func (m *Maker) compareShare(ctx context.Context, r *realm, w Share, s *bmapi.Ma
 // the share: the fault may lie in what we did not touch.
 func (m *Maker) whyShareStays(ctx context.Context, r *realm, s *bmapi.Mailshare, refused error) (*refusal, error) {
 	r.settings.forget()
-	have := quotaOf(s.Quota)
 	for _, look := range []func() (*refusal, error){
-		func() (*refusal, error) { return m.quotaAbove(ctx, r, &have, bmapi.SettingMaxShareQuota) },
+		func() (*refusal, error) { return m.quotaInTheWay(ctx, r, s.Quota, bmapi.SettingMaxShareQuota) },
 		func() (*refusal, error) { return m.takenAddress(ctx, r, s.UID, s.Emails) },
 	} {
 		if bad, err := look(); err != nil || bad != nil {

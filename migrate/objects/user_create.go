@@ -169,6 +169,17 @@ func (m *Maker) quotaAbove(ctx context.Context, r *realm, quota *int64, setting 
 	return because("lower the quota in the row, or raise the domain's maximum in BlueMind", "quota %s: the domain %s allows %d KiB at most", asked, r.uid, most), nil
 }
 
+// quotaInTheWay says that BlueMind refuses any change of an entry, for a quota
+// that the row does not speak of: it validates the whole, and has a maximum.
+func (m *Maker) quotaInTheWay(ctx context.Context, r *realm, quota *int64, setting string) (*refusal, error) {
+	have := quotaOf(quota)
+	bad, err := m.quotaAbove(ctx, r, &have, setting)
+	if bad != nil {
+		bad = because("state a quota in the row, or raise the domain's maximum in BlueMind", "BlueMind refuses any change: %s", bad.reason)
+	}
+	return bad, err
+}
+
 // badType says why the domain takes no more users of a type. The limits count
 // users of their own type who are not hidden (BlueMind's MaxUsersHook).
 func (m *Maker) badType(ctx context.Context, r *realm, accountType string, another bool) (*refusal, error) {

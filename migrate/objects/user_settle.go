@@ -124,6 +124,15 @@ func (m *Maker) compareUser(ctx context.Context, r *realm, w User, u *bmapi.User
 			return nil, err
 		}
 	}
+	if len(d.changes) > 0 {
+		bad, err := m.quotaInTheWay(ctx, r, fresh.Quota, bmapi.SettingMaxUserQuota)
+		if err != nil {
+			return nil, err
+		}
+		if bad != nil {
+			d.notes, d.changes = append(d.notes, bad), nil
+		}
+	}
 	return d, nil
 }
 
@@ -305,11 +314,7 @@ func (m *Maker) patchUser(ctx context.Context, r *realm, w User, d *userDiff) er
 // whole user: a fault may lie in what we did not touch.
 func (m *Maker) whyNotChanged(ctx context.Context, r *realm, d *userDiff, refused error) (*refusal, error) {
 	r.settings.forget()
-	have := quotaOf(d.fresh.Quota)
-	if bad, err := m.quotaAbove(ctx, r, &have, bmapi.SettingMaxUserQuota); err != nil || bad != nil {
-		if bad != nil {
-			bad.reason = "BlueMind refuses any change of the user: " + bad.reason
-		}
+	if bad, err := m.quotaInTheWay(ctx, r, d.fresh.Quota, bmapi.SettingMaxUserQuota); err != nil || bad != nil {
 		return bad, err
 	}
 	m.memory.strays.forget()
