@@ -72,3 +72,22 @@ func takenForLost(t *testing.T, w *world) {
 		t.Fatal("no append was left open")
 	}
 }
+
+// TestFirstContactKnowsNotices: the writer of shares has got a mail about each
+// of his rights before his own mail is copied. More than that is somebody's.
+func TestFirstContactKnowsNotices(t *testing.T) {
+	for got, want := range map[int]migrate.Outcome{3 + 4: migrate.Complete, 3 + 5: migrate.Blocked} {
+		e := newEstate(t, bmsim.Config{Domains: []bmsim.Domain{{Name: domain}}})
+		e.policy.Shares.Writers = nil
+		e.accounts = "old;ada;ada@example.org;user;;;;;;;;\n"
+		for _, name := range []string{"one", "two", "three", "four"} {
+			e.accounts += "old;" + name + ";" + name + "@example.org;share;;;;;;;ada@example.org;\n"
+		}
+		e.replan()
+		e.objects()
+		e.deliver("INBOX", 50, got)
+		if res := e.run(); res.Outcome() != want {
+			t.Errorf("with %d messages the run ended with %v: %+v", got, res.Outcome(), res.Notable)
+		}
+	}
+}

@@ -45,6 +45,9 @@ func (f *finisher) warn() {
 		return
 	}
 	f.r.provision.log.mailed(n)
+	if f.r.provision.maker.Dry {
+		return
+	}
 	f.r.event(Event{Kind: EventRights, Messages: n,
 		Text: fmt.Sprintf("BlueMind sends a mail to each who gets a first right on a mailbox: %d mails", n)})
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"bmsync/imap"
+	"bmsync/migrate/objects"
 	"bmsync/state"
 )
 
@@ -182,16 +183,41 @@ func (w *accountWork) firstContact(ctx context.Context, dst *imap.Target) error 
 			inbox = st.Messages
 		}
 	}
+	expected := welcome
+	if total == inbox && total > welcome {
+		told, err := w.run.told(ctx, w.entry)
+		if err != nil {
+			return err
+		}
+		expected += told
+	}
 	switch {
 	case total == 0:
 		return nil
 	case w.run.opts.Plan.Header.Policy.IntoNonEmpty || w.adopting:
 		w.row.Adopt = true // kept, so that a run that is cut goes on so
 		return w.run.store.UpdateAccount(ctx, w.row)
-	case total == inbox && total <= welcome:
+	case total == inbox && int(total) <= expected:
 		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Text: fmt.Sprintf("%s of the target holds %d messages already; taken for welcome mail", w.box.inbox(), total)})
 		return nil
 	}
 	return blocked("migrate into an empty mailbox, or set policy.into_non_empty: true and plan again: what is there is then recognised by content",
 		"the target mailbox holds %d messages already", total)
+}
+
+// told is how many rights runs gave to a user: BlueMind 5 sends him a mail
+// about each, such as to the writer of shared mailboxes.
+func (r *runner) told(ctx context.Context, e *entry) (n int, err error) {
+	if e.Share {
+		return 0, nil
+	}
+	for o, err := range r.store.Objects(ctx, string(objects.KindRight)) {
+		if err != nil {
+			return n, err
+		}
+		if o.DomainUID == e.Domain.UID && madeOf(o).Subject() == e.UID {
+			n++
+		}
+	}
+	return n, nil
 }

@@ -324,7 +324,11 @@ func objectEvent(o objects.Outcome, dry bool) Event {
 			e.Text = fmt.Sprintf("%s %s: %s", o.Kind, o.Name, o.Action)
 		}
 	}
-	if len(o.Changes) > 0 {
+	switch {
+	case len(o.Changes) == 0:
+	case o.Kind == objects.KindRight:
+		e.Text += " (" + o.Changes[0].To + ")"
+	default:
 		e.Text += " (" + changesText(o.Changes) + ")"
 	}
 	return e
