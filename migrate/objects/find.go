@@ -3,6 +3,7 @@ package objects
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bmsync/bmapi"
@@ -54,7 +55,7 @@ func (m *Maker) find(ctx context.Context, r *realm, ref Ref) (*Entry, error) {
 		return nil, nil
 	}
 	if r.has(domainOf(address)) {
-		box, ok, err := found(m.Admin.MailboxByEmail(ctx, r.uid, address))
+		box, ok, err := m.boxByEmail(ctx, r, address)
 		if err != nil {
 			return nil, fmt.Errorf("look for the mailbox of %s: %w", address, err)
 		}
@@ -139,4 +140,24 @@ func (m *Maker) dirEntry(ctx context.Context, r *realm, other *bmapi.DirEntry, a
 		e.Kind = Kind(kindOfEntry(other.Kind))
 	}
 	return e, nil
+}
+
+// boxByEmail finds the mailbox that has an address. Under a name that a dry run
+// would give the domain, BlueMind finds nothing yet: there it is whose left part
+// counts under all names.
+func (m *Maker) boxByEmail(ctx context.Context, r *realm, address string) (*bmapi.Mailbox, bool, error) {
+	box, ok, err := found(m.Admin.MailboxByEmail(ctx, r.uid, address))
+	if err != nil || ok || !r.wouldBe(address) {
+		return box, ok, err
+	}
+	for _, name := range append([]string{r.uid}, r.is().Aliases...) {
+		box, ok, err := found(m.Admin.MailboxByEmail(ctx, r.uid, localOf(address)+"@"+strings.ToLower(name)))
+		if err != nil {
+			return nil, false, err
+		}
+		if ok && slices.ContainsFunc(box.Emails, func(e bmapi.Email) bool { return e.AllAliases && localOf(e.Address) == localOf(address) }) {
+			return box, true, nil
+		}
+	}
+	return nil, false, nil
 }

@@ -1,6 +1,8 @@
 package objects
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -127,5 +129,29 @@ func TestOwned(t *testing.T) {
 	d.Properties["import_ad_enabled"] = "True"
 	if !IsDirectoryDomain(d) || relayGroup(d) != "g" || importName(d) != "Active Directory" {
 		t.Error("an import that is on does not count")
+	}
+}
+
+// TestAnswered: a no to one thing keeps only that from being done, whether BlueMind
+// said it or the client for it; what says nothing of the thing does not.
+func TestAnswered(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"a fault":                          {&bmapi.Fault{ErrorCode: bmapi.CodeInvalidParameter, Message: "no such thing"}, true},
+		"an old address that nobody takes": {fmt.Errorf("address %q: %w", "ada@one.xn--p1ai", bmapi.ErrInvalid), true},
+		"a type that stays as it is":       {fmt.Errorf("account type of ada: %w", bmapi.ErrForbidden), true},
+		"a missing role":                   {&bmapi.Fault{ErrorCode: bmapi.CodePermissionDenied}, false},
+		"a busy server":                    {&bmapi.Fault{ErrorCode: bmapi.CodeSQLError}, false},
+		"a lost connection":                {&bmapi.ConnError{Sent: true, Err: bmapi.ErrInvalid}, false},
+		"a text":                           {errors.New("no idea"), false},
+	} {
+		if got := answered(tc.err); got != tc.want {
+			t.Errorf("%s: %v, want %v", name, got, tc.want)
+		}
+	}
+	if got := said(fmt.Errorf("address %q: %w", "ada@one.xn--p1ai", bmapi.ErrInvalid)).reason; !strings.Contains(got, "ada@one.xn--p1ai") {
+		t.Error(got)
 	}
 }

@@ -125,6 +125,13 @@ func (r *realm) is() *bmapi.Domain {
 	return r.domain
 }
 
+// wouldBe tells whether an address is under a name that only a dry run gave to a
+// domain that is there.
+func (r *realm) wouldBe(address string) bool {
+	d, name := r.is(), domainOf(address)
+	return d != nil && name != r.uid && !d.Has(name) && r.has(name)
+}
+
 func (r *realm) refresh(names []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -45,7 +45,8 @@ func (o Outcome) settled() Outcome {
 // nothing about the thing.
 func answered(err error) bool {
 	if _, ok := errors.AsType[*bmapi.Fault](err); !ok {
-		return false
+		_, lost := errors.AsType[*bmapi.ConnError](err)
+		return !lost && (errors.Is(err, bmapi.ErrInvalid) || errors.Is(err, bmapi.ErrForbidden)) // said without being asked
 	}
 	return !bmapi.Temporary(err) && !bmapi.MaybeDone(err) && !errors.Is(err, bmapi.ErrPermission) &&
 		!errors.Is(err, bmapi.ErrUnauthenticated) && !errors.Is(err, bmapi.ErrNoRoute)
@@ -54,6 +55,9 @@ func answered(err error) bool {
 // said is a refusal in BlueMind's words.
 func said(err error) *refusal {
 	words := "it gave no reason"
+	if errors.Is(err, bmapi.ErrInvalid) || errors.Is(err, bmapi.ErrForbidden) {
+		words = err.Error()
+	}
 	if f, ok := errors.AsType[*bmapi.Fault](err); ok {
 		switch {
 		case f.Message != "" && f.ErrorCode != "":
@@ -69,5 +73,5 @@ func said(err error) *refusal {
 	if t, ok := errors.AsType[*bmapi.TaskError](err); ok {
 		words = t.LastLogEntry
 	}
-	return because("", "BlueMind refuses it: %s", words)
+	return because("correct the row, or the entry in BlueMind; /var/log/bm/core.log there may say more", "BlueMind refuses it: %s", words)
 }

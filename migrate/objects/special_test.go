@@ -307,6 +307,54 @@ func TestDryRunKnowsNewAliases(t *testing.T) {
 	}
 }
 
+// TestDryRunKnowsWhoIsUnderNewAliases: whose address counts under all names of the
+// domain has it under one that a run would add. A dry run says what the run does.
+func TestDryRunKnowsWhoIsUnderNewAliases(t *testing.T) {
+	s := start(t, 5, bmsim.Domain{Name: "one.test"})
+	d := s.domain("one.test")
+	err := s.admin.CreateUser(t.Context(), d.UID, "by-hand", &bmapi.User{Login: "ada", FamilyNames: "A", Emails: []bmapi.Email{
+		{Address: "ada@one.test", AllAliases: true, IsDefault: true}, {Address: "countess@one.test"}}})
+	if err == nil {
+		err = s.admin.CreateGroup(t.Context(), d.UID, "group", &bmapi.Group{Name: "staff", Emails: []bmapi.Email{{Address: "staff@one.test", AllAliases: true, IsDefault: true}}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dry []objects.Outcome
+	for _, m := range []*objects.Maker{s.dry(), s.maker(nil)} {
+		d, o, err := m.Domain(t.Context(), objects.Domain{Name: "one.test", Aliases: []string{"new.test"}})
+		if err != nil || d == nil {
+			t.Fatalf("%+v, %v", o, err)
+		}
+		var all []objects.Outcome
+		for _, address := range []string{"ada@new.test", "countess@new.test", "staff@new.test"} {
+			_, o, err := m.User(t.Context(), d, objects.User{Address: address, Login: "login-" + address[:3], Create: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Changes = nil // that the alias is new is told by the run alone
+			all = append(all, o)
+		}
+		_, members, err := m.Group(t.Context(), d, objects.Group{Name: "list", Domain: "new.test", Create: true, Address: "staff@new.test", Members: []objects.Ref{{Name: "ada@new.test"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, members...)
+		if members, err = m.Members(t.Context(), d, objects.Group{Name: "staff", Members: []objects.Ref{{Name: "ada@new.test"}, {Name: "countess@new.test"}}}); err != nil {
+			t.Fatal(err)
+		}
+		if all = append(all, members...); m.Dry {
+			dry = all
+			continue
+		}
+		for i, o := range all {
+			if was := dry[i]; was.Action != o.Action && !(was.Action == objects.AsWanted && o.Action == objects.Changed) || was.Reason != o.Reason || was.UID != o.UID {
+				t.Errorf("dry: %+v\nrun: %+v", was, o)
+			}
+		}
+	}
+}
+
 // TestAliasTaskFails is told as a conflict: the domain can be used as it is.
 func TestAliasTaskFails(t *testing.T) {
 	s := start(t, 5, town()...)

@@ -102,6 +102,16 @@ func (m *Maker) holder(ctx context.Context, r *realm, address string) (*bmapi.Di
 	if err != nil {
 		return nil, fmt.Errorf("look for %s in the directory: %w", address, err)
 	}
+	if !ok && r.wouldBe(address) {
+		box, is, err := m.boxByEmail(ctx, r, address)
+		if err != nil || !is {
+			return nil, err
+		}
+		e, ok, err = found(m.Admin.Entry(ctx, r.uid, box.UID))
+		if err != nil {
+			return nil, fmt.Errorf("look for %s in the directory: %w", address, err)
+		}
+	}
 	if !ok {
 		return nil, nil
 	}

@@ -131,7 +131,7 @@ func (m *Maker) lookUser(ctx context.Context, r *realm, w User, uid string) (*bm
 	if r.is() == nil {
 		return nil, nil, nil, nil
 	}
-	box, ok, err := found(m.Admin.MailboxByEmail(ctx, r.uid, w.Address))
+	box, ok, err := m.boxByEmail(ctx, r, w.Address)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("look for the mailbox of %s: %w", w.Address, err)
 	}

@@ -28,7 +28,7 @@ func (m *Maker) groupsOf(ctx context.Context, r *realm, names []string) ([]*bmap
 			g = &bmapi.Group{UID: r.uid + "_user_group", Name: name} // comes with the domain
 		case g == nil && m.Dry:
 			if e := r.would.named(groupBox(name)); e != nil {
-				g = &bmapi.Group{UID: e.UID, Name: name}
+				g = &bmapi.Group{UID: e.UID, Name: e.Name}
 			}
 		}
 		if g == nil {
