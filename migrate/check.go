@@ -128,6 +128,7 @@ func Check(ctx context.Context, o CheckOptions) (CheckResult, error) {
 	var random [3]byte
 	rand.Read(random[:]) // never fails
 	c.run = fmt.Sprintf("check-%s-%s", c.Now().UTC().Format("20060102T150405Z"), hex.EncodeToString(random[:]))
+	c.imap.width = c.Workers
 	c.seats = semaphore.NewWeighted(int64(cmp.Or(c.Target.Connections, 10)))
 	c.lookAtRows()
 	var g errgroup.Group

@@ -15,7 +15,7 @@ import (
 // look, into INBOX. The key is deleted whatever happens.
 func (a *accountCheck) probe(ctx context.Context, list []bmapi.MailFolder) {
 	if a.imap.hopeless() {
-		a.find(checkUsable, Skipped, "no login tried, since none before had succeeded", "", "")
+		a.find(checkUsable, Skipped, "no login tried, since those before had met an IMAP server that doesn't work", "", "")
 		return
 	}
 	if a.seats.Acquire(ctx, 1) != nil {

@@ -22,6 +22,7 @@ type Source struct {
 	Connections int           // sessions at a time; 0: 10
 	Insecure    []string      // hosts whose certificate isn't checked: in every report
 	Admin       string        // login that acts as every user; "": each has a login of its own
+	Shared      bool          // one secret opens every mailbox: an administrator's, a master user's
 	// Credentials gives what opens the mailbox of a login.
 	Credentials func(ctx context.Context, login string) (imap.Credentials, error)
 }

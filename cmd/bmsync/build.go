@@ -76,6 +76,7 @@ func buildSources(c *Config, rows []migrate.Row) (map[string]migrate.Source, err
 			continue
 		}
 		out[s.Name] = migrate.Source{Name: s.Name, Server: server, Idle: s.IdleTimeout, Connections: s.Connections, Insecure: s.InsecureSkipVerify, Admin: s.AdminLogin,
+			Shared: s.Auth == authPlainAuthz || s.Secret.Given() && s.LoginTemplate != loginPlaceholder,
 			Credentials: func(ctx context.Context, login string) (imap.Credentials, error) {
 				ref, ok := refs[[2]string{s.Name, login}]
 				if !ok {
