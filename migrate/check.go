@@ -25,6 +25,7 @@ import (
 // and Policy are required.
 type CheckOptions struct {
 	Rows     []Row
+	Others   []Row // not looked at: those whom groups, rights and shares may name beside Rows
 	Plan     *Plan // nil: what needs a survey is skipped
 	Sources  map[string]Source
 	Target   Target
@@ -119,7 +120,7 @@ type checkup struct {
 func Check(ctx context.Context, o CheckOptions) (CheckResult, error) {
 	c := &checkup{CheckOptions: o.withDefaults(), found: newFindings(), surveys: map[string]surveyed{}, domains: map[string]*domainFacts{},
 		boxes: map[string][]int{}, fresh: map[string][]int{}, loads: map[string]*load{}, tried: map[string]bool{}, asked: map[string]bool{}, answers: map[string]Answer{}}
-	c.wish = Inputs{Rows: c.Rows, Groups: c.Groups, Rights: c.Rights, Policy: c.Policy, Domains: c.Domains}.resolve()
+	c.wish = Inputs{Rows: slices.Concat(c.Rows, c.Others), Groups: c.Groups, Rights: c.Rights, Policy: c.Policy, Domains: c.Domains}.resolve()
 	ctx, release := stoppable(ctx, o.Stop)
 	defer release()
 	if err := c.readPlan(); err != nil {

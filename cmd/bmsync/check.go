@@ -170,10 +170,13 @@ func checkOptions(j *job, only []string) (migrate.CheckOptions, error) {
 	known := map[string]bool{}
 	for _, row := range j.rows {
 		known[row.Address] = true
-		if e, ok := c.Exception(row.Address); ok && e.Skip || len(only) > 0 && !slices.Contains(only, row.Address) {
-			continue
+		switch e, ok := c.Exception(row.Address); {
+		case ok && e.Skip:
+		case len(only) > 0 && !slices.Contains(only, row.Address):
+			o.Others = append(o.Others, row)
+		default:
+			o.Rows = append(o.Rows, row)
 		}
-		o.Rows = append(o.Rows, row)
 	}
 	for _, address := range only {
 		if !known[address] {

@@ -181,3 +181,14 @@ Nobody was logged in on the target; --probe does so, with keys of its own
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 }
+
+// TestCheckOnlySomeKnowsTheOthers: who is in a row that is not looked at may
+// write to a share, and be in a group.
+func TestCheckOnlySomeKnowsTheOthers(t *testing.T) {
+	l := newCheckLab(t)
+	l.write("accounts.csv", "source;source_login;target_address;kind;writer\nold;ada;ada@example.org;;\nold;bob;info@example.org;share;dan@example.org\nold;dan;dan@example.org;;\n")
+	l.write("groups.csv", "group;address;members\nstaff;;ada@example.org dan@example.org\n")
+	out, _ := l.bmsync(0, "check", "--only", "info@example.org")
+	hasLine(t, out, "ok    32 shares", "will be created")
+	hasLine(t, out, "target test", "1 account: 0 blockers, 0 warnings")
+}
