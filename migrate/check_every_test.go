@@ -255,6 +255,17 @@ func historyCases() []ruleCase {
 			w.policy.Folders.Trash = migrate.Exclude
 			return w.check()
 		}, "ada")},
+		{rule: "plan", title: "of other rows", fires: migrate.Warning, text: "say otherwise than the plan", accounts: addresses("ada"), check: sim(people("ada"), func(w *world) migrate.CheckResult {
+			w.plan()
+			w.rows[0].Aliases, w.rows[0].Quota = addresses("lovelace"), migrate.Quota{Stated: true, Bytes: 1 << 30}
+			return w.check()
+		}, "ada")},
+		{rule: "plan", title: "of other domains", fires: migrate.Warning, text: "bmsync.yaml says of domains otherwise", check: sim(people("ada"), func(w *world) migrate.CheckResult {
+			w.plan()
+			return w.check(func(o *migrate.CheckOptions) {
+				o.Domains = []migrate.PlanDomain{{Name: domain, Create: true}}
+			})
+		}, "ada")},
 
 		{rule: "rehearsal", title: "on another server", text: "rehearsed on 1 accounts, on test", check: after(1)},
 		{rule: "rehearsal", title: "is one", text: "is the rehearsal", check: sim(people("ada"), plain, "ada")},

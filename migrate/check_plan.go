@@ -47,6 +47,7 @@ func (c *checkup) readPlan() error {
 		if !ok {
 			continue // left out of this check
 		}
+		c.stale(i, a)
 		s := surveyed{bytes: a.Survey.Bytes, largest: a.Survey.Largest, above: a.Survey.Above, large: a.Survey.Large,
 			quotaKiB: a.QuotaKiB, quotaStated: a.QuotaStated, writer: a.Writer, failed: a.Survey.Error != ""}
 		if !s.failed {
@@ -60,12 +61,15 @@ func (c *checkup) readPlan() error {
 			}
 		}
 	}
+	c.staleObjects()
 	if c.Plan.Header.PolicyDigest != c.Policy.Digest() {
 		c.found.add(checkPlan, Warning, "the plan was made under another policy than the configuration has now", "bmsync plan")
 		c.found.command(checkPlan, Warning, "the plan was made under another policy than the configuration has now", "bmsync plan")
 		return nil
 	}
-	c.found.add(checkPlan, Ok, fmt.Sprintf("of %s, for this policy", c.Plan.Header.Created.Local().Format("2006-01-02 15:04")), "")
+	if !c.found.said(checkPlan) {
+		c.found.add(checkPlan, Ok, fmt.Sprintf("of %s, for this policy", c.Plan.Header.Created.Local().Format("2006-01-02 15:04")), "")
+	}
 	return nil
 }
 
