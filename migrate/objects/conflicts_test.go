@@ -114,6 +114,36 @@ func TestBadUsers(t *testing.T) {
 	}
 }
 
+// TestLoginAddressTaken: BlueMind gives each user his login as an address under the
+// domain's uid, and refuses him where somebody has it. He is not asked for in
+// vain, and the reason names the other and the column.
+func TestLoginAddressTaken(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version int) {
+		s := start(t, version, bmsim.Domain{Name: "one.test"})
+		d := s.domain("one.test")
+		if err := s.admin.CreateUser(t.Context(), d.UID, "by-hand", &bmapi.User{Login: "bob", FamilyNames: "Bob", Emails: []bmapi.Email{
+			{Address: "bob@one.test", IsDefault: true}, {Address: "ada@one.test"}}}); err != nil {
+			t.Fatal(err)
+		}
+		mark := s.mark()
+		for _, m := range []*objects.Maker{s.dry(), s.maker(&ledger{})} {
+			e, o, err := m.User(t.Context(), d, objects.User{Address: "ada.love@one.test", Login: "ada", Create: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if version == 4 && m.Dry {
+				continue // whether it is a BlueMind that does so only its refusal tells
+			}
+			if e != nil || o.Action != objects.Conflict || !strings.Contains(o.Reason, "ada@one.test") || !strings.Contains(o.Reason, "Bob") || !strings.Contains(o.Mend, "column login") {
+				t.Errorf("dry %v: %+v", m.Dry, o)
+			}
+		}
+		if w := s.writes(mark); version == 5 && len(w) > 0 {
+			t.Errorf("asked for in vain: %v", w)
+		}
+	})
+}
+
 // TestSplitDomain: BlueMind 5 takes in mail of who is routed elsewhere, and 4
 // has no mailbox for him. What else differs is told with it.
 func TestSplitDomain(t *testing.T) {

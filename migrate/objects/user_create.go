@@ -95,6 +95,12 @@ func (m *Maker) beforeUser(ctx context.Context, r *realm, w User, uid string, em
 	for _, look := range []func() (*refusal, error){
 		func() (*refusal, error) { return m.takenAddress(ctx, r, uid, emails) },
 		func() (*refusal, error) { return m.takenName(ctx, r, uid, w.Login) },
+		func() (*refusal, error) {
+			if m.Version.Major == 4 {
+				return nil, nil // not all of 4 give it
+			}
+			return m.takenImplicit(ctx, r, w, uid, emails)
+		},
 		func() (*refusal, error) { return m.badLocation(ctx, r, w.DataLocation) },
 		func() (*refusal, error) { return m.quotaAbove(ctx, r, w.Quota, bmapi.SettingMaxUserQuota) },
 		func() (*refusal, error) { return m.badType(ctx, r, w.AccountType, true) },
@@ -104,6 +110,22 @@ func (m *Maker) beforeUser(ctx context.Context, r *realm, w User, uid string, em
 		}
 	}
 	return m.groupsOf(ctx, r, append([]string{bmapi.UsersGroup}, w.Groups...))
+}
+
+// takenImplicit says who else has the address that BlueMind gives a new user by
+// itself: his login under the domain's uid, unless the row has it.
+func (m *Maker) takenImplicit(ctx context.Context, r *realm, w User, uid string, emails []bmapi.Email) (*refusal, error) {
+	own := bmapi.Email{Address: w.Login + "@" + r.uid}
+	if slices.ContainsFunc(emails, func(e bmapi.Email) bool {
+		return e.Address == own.Address || e.AllAliases && localOf(e.Address) == w.Login
+	}) {
+		return nil, nil
+	}
+	bad, err := m.takenAddress(ctx, r, uid, []bmapi.Email{own})
+	if bad != nil {
+		bad = because("write another login in the row, column login, or take the address away from that one", "BlueMind gives each user his login as an address, and %s", bad.reason)
+	}
+	return bad, err
 }
 
 // whyNoUser puts BlueMind's no into words: what was free a moment ago may be
@@ -117,6 +139,7 @@ func (m *Maker) whyNoUser(ctx context.Context, r *realm, w User, uid string, ema
 		for _, look := range []func() (*refusal, error){
 			func() (*refusal, error) { return m.takenAddress(ctx, r, uid, emails) },
 			func() (*refusal, error) { return m.takenName(ctx, r, uid, w.Login) },
+			func() (*refusal, error) { return m.takenImplicit(ctx, r, w, uid, emails) },
 		} {
 			if bad, err := look(); err != nil || bad != nil {
 				return bad, err
