@@ -66,6 +66,7 @@ func TestBadUsers(t *testing.T) {
 		{"alias of another domain", objects.User{Address: "x@example.org", Aliases: []string{"x@other.org"}}, "another domain of BlueMind, other.org", false},
 		{"alias of no domain", objects.User{Address: "x@example.org", Aliases: []string{"x@nowhere.org"}}, "has not the alias nowhere.org", false},
 		{"address of another domain", objects.User{Address: "x@other.org"}, "another domain of BlueMind, other.org", false},
+		{"alias of somebody who is there", objects.User{Address: "countess@example.org"}, "countess@example.org is only another address of ada@example.org, whose login is ada", false},
 		{"main address of another domain's user", objects.User{Address: "guest@example.org"}, "main address of the user Guest in another domain of BlueMind, other.org", false},
 		{"login that somebody has", objects.User{Address: "x@example.org", Login: "ada"}, `"ada" is the name of another user in BlueMind (ada@example.org)`, false},
 		{"login that a share has", objects.User{Address: "x@example.org", Login: "support"}, `"support" is the name of another shared mailbox`, false},

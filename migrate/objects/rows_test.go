@@ -112,3 +112,19 @@ func TestSharesOfOneName(t *testing.T) {
 		}
 	}
 }
+
+// TestOtherAddress: who is known by another address than his row's is its user
+// only where the row says so, by his login or his main address.
+func TestOtherAddress(t *testing.T) {
+	s := start(t, 5, town()...)
+	d := s.domain("example.org")
+	for name, w := range map[string]objects.User{
+		"by login":           {Address: "countess@example.org", Login: "ada"},
+		"by main address":    {Address: "countess@example.org", Aliases: []string{"ada@example.org"}},
+		"under another name": {Address: "bob@example.net", Login: "robert"},
+	} {
+		if e, o, err := s.maker(nil).User(t.Context(), d, w); err != nil || e == nil || o.Action == objects.Conflict {
+			t.Errorf("%s: %+v, %v", name, o, err)
+		}
+	}
+}

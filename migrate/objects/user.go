@@ -30,6 +30,9 @@ func (m *Maker) User(ctx context.Context, d *bmapi.Domain, want User) (*Entry, O
 	case u != nil:
 		bad := m.leading(r, w.Address, u.Emails)
 		if bad == nil {
+			bad = w.stranger(u, box, o.UID)
+		}
+		if bad == nil {
 			bad = m.sameAs(u.UID, w.Address)
 		}
 		if bad != nil {
