@@ -171,7 +171,11 @@ func (m *Maker) settleDomain(ctx context.Context, d *bmapi.Domain, w Domain, o O
 		if err := s.do(); err != nil {
 			o.Changes = o.Changes[:len(o.Changes)-1]
 			if answered(err) || taskFailed(err) {
-				return d, o.conflict(because("", "%s to %s: %s", s.change.Field, s.change.To, said(err).reason)), nil
+				no := said(err)
+				if o = o.conflict(because(no.mend, "%s to %s: %s", s.change.Field, s.change.To, no.reason)); unserved {
+					d = nil
+				}
+				return d, o, nil
 			}
 			return nil, o, fmt.Errorf("domain %s: %s: %w", d.UID, s.change.Field, err)
 		}

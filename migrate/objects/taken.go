@@ -40,6 +40,11 @@ func (m *Maker) listStrays(ctx context.Context) (map[string]stray, error) {
 			continue
 		}
 		for e, err := range m.Admin.Entries(ctx, d.UID, bmapi.DirQuery{WithSystem: true}) {
+			if answered(err) {
+				// Half deleted, maybe. What is in it BlueMind may still refuse, and says so.
+				m.log().WarnContext(ctx, "directory of a domain can't be read", "domain", d.UID, "error", err)
+				break
+			}
 			if err != nil {
 				return nil, fmt.Errorf("directory of domain %s: %w", d.UID, err)
 			}
