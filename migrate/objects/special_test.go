@@ -369,34 +369,6 @@ func TestAliasTaskFails(t *testing.T) {
 	}
 }
 
-// TestAliasTaskFailsWithoutServer: where no server keeps the domain's mail yet, what
-// fails before one is assigned keeps all mail out, and all its users with it.
-func TestAliasTaskFailsWithoutServer(t *testing.T) {
-	s := start(t, 5, bmsim.Domain{Name: "one.test"})
-	if err := s.admin.Unassign(t.Context(), "one.test", "bm-master", bmapi.TagIMAP); err != nil {
-		t.Fatal(err)
-	}
-	s.sim.Faults().Add(bmsim.Fault{Kind: bmsim.FailedTask, Path: "/_aliases", Times: 1})
-	d, o, err := s.maker(nil).Domain(t.Context(), objects.Domain{Name: "one.test", Aliases: []string{"uno.test"}, Create: true})
-	if err != nil || d != nil || o.Action != objects.Conflict || !strings.Contains(o.Reason, "task failed on purpose") {
-		t.Errorf("%+v, %+v, %v", d, o, err)
-	}
-}
-
-// TestBrokenDomainBesideOurs: a domain whose directory can't be read, such as one
-// that was half deleted, stands in nobody's way.
-func TestBrokenDomainBesideOurs(t *testing.T) {
-	s := start(t, 5, bmsim.Domain{Name: "one.test"}, bmsim.Domain{Name: "broken.test"})
-	for _, code := range []string{"NOT_FOUND", "UNKNOWN"} {
-		s.sim.Faults().Add(bmsim.Fault{Kind: bmsim.Failing, Path: "/directory/broken.test/", Code: code})
-		_, o, err := s.maker(nil).User(t.Context(), s.domain("one.test"), objects.User{Address: strings.ToLower(code) + "@one.test", Login: strings.ToLower(code[:2]), Create: true})
-		if err != nil || o.Action != objects.Created {
-			t.Errorf("%s: %+v, %v", code, o, err)
-		}
-		s.sim.Faults().Clear()
-	}
-}
-
 // TestUidKnownByOtherNames: BlueMind drops what users have under a uid that is
 // neither the default alias nor an alias, so it is made one before another name
 // becomes the default; where nobody may, the row is told.

@@ -111,6 +111,9 @@ func (m *Maker) compareUser(ctx context.Context, r *realm, w User, u *bmapi.User
 		fresh.Hidden = true
 		d.changes = append(d.changes, Change{"hidden", "false", "true"})
 	}
+	if ours && u.Login != w.Login {
+		d.notes = append(d.notes, because("correct the row, column login", "he was renamed in BlueMind: his login is %s, not %s", u.Login, w.Login))
+	}
 	if w.DataLocation != "" && u.DataLocation != w.DataLocation {
 		d.notes = append(d.notes, because("correct the row, column data_location, or move the user in BlueMind", "his mail is kept by %s, not by %s", u.DataLocation, w.DataLocation))
 	}
