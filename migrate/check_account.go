@@ -187,7 +187,7 @@ func (a *accountCheck) existing(ctx context.Context) error {
 	}
 	if a.past != nil && a.past.EntryUID != "" && a.past.EntryUID != a.box.UID {
 		a.find(checkMailbox, Blocker, "it is another entry in BlueMind than the one that an earlier run filled", "find out who made the user anew; bmsync run --recopy ADDRESS starts the account again", "")
-	} else {
+	} else if !a.stranger() {
 		a.find(checkMailbox, Ok, "exists", "", "")
 	}
 	if err := a.names(ctx); err != nil {

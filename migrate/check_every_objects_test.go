@@ -92,6 +92,12 @@ func mailboxCases() []ruleCase {
 	// A contact outside of another domain whose address is one of ours.
 	contact := bmsim.Config{Domains: []bmsim.Domain{{Name: domain}, {Name: "other.org", Users: []bmsim.User{{Login: "eve", Emails: []string{"ada@" + domain}}}}}}
 	return []ruleCase{
+		{rule: "mailbox", title: "of somebody known by another address", fires: migrate.Blocker, text: "only another one of somebody", accounts: []string{"ada@" + domain},
+			check: sim(conf(bmsim.User{Login: "eve", Emails: []string{"eve@" + domain, "ada@" + domain}}), plain, "ada")},
+		{rule: "mailbox", title: "known by another address, by login", text: "exists", check: sim(conf(bmsim.User{Login: "eve", Emails: []string{"eve@" + domain, "ada@" + domain}}), func(w *world) migrate.CheckResult {
+			w.rows[0].TargetLogin = "eve"
+			return w.check()
+		}, "ada")},
 		{rule: "mailbox", title: "exists", text: "exists", check: sim(people("ada"), plain, "ada")},
 		{rule: "mailbox", title: "will be created", text: "will be created", check: sim(bmsim.Config{}, plain, "ada")},
 		{rule: "mailbox", title: "may not be created", fires: migrate.Blocker, text: "no mailbox", accounts: addresses("ada"), check: rows(bmsim.Config{}, func(w *world) { w.policy.Users.Create = false }, "ada")},
