@@ -204,6 +204,7 @@ func (c *checkup) lookAtTarget(ctx context.Context) {
 	c.lookAtAccounts(ctx)
 	c.lookAtGroups(ctx)
 	c.lookAtRights(ctx)
+	c.unseen(ctx)
 	c.userCounts(ctx)
 	g.Wait()
 	c.ask(ctx)

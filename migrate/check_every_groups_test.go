@@ -63,9 +63,23 @@ func rightCases() []ruleCase {
 			a.Rights = []migrate.PlanRight{{Mailbox: a.Address, Grantee: migrate.PlanRef{Name: "zoe"}, From: "source old: zoe lrs", Unresolved: true, Reason: "in no row"}}
 		})
 	}
+	shared := func(w *world) {
+		w.sharedRow("support", "ada@"+domain)
+		w.policy.Shares.Rights = migrate.RightsCSV
+	}
+	helped := func(writers ...string) bmsim.Config {
+		conf := people(writers...)
+		conf.Domains[0].Shares = []bmsim.Share{{Name: "support", Emails: addresses("support"), Writers: writers}}
+		return conf
+	}
 	return []ruleCase{
 		{rule: "rights", title: "none", text: "no rights", check: sim(people("ada"), plain, "ada")},
 		{rule: "rights", title: "of rows", check: csv(people("ada"), "", head+"ada@example.org;bob@example.org;Read\n", nil, "ada", "bob")},
+		{rule: "rights", title: "of nobody on a share", fires: migrate.Warning, text: "nobody gets a right on the share", accounts: addresses("support"), check: csv(people("ada"), "", "", shared, "ada")},
+		{rule: "rights", title: "on a share, to send alone", fires: migrate.Warning, text: "nobody gets a right on the share", accounts: addresses("support"), check: csv(people("ada"), "", head+"support@example.org;ada@example.org;SendAs\n", shared, "ada")},
+		{rule: "rights", title: "on a share", check: csv(people("ada"), "", head+"support@example.org;ada@example.org;Read\n", shared, "ada")},
+		{rule: "rights", title: "on a share that is there, of its writer alone", fires: migrate.Warning, text: "nobody gets a right on the share", accounts: addresses("support"), check: csv(helped("ada"), "", "", shared, "ada")},
+		{rule: "rights", title: "on a share that is there", check: csv(helped("ada", "eve"), "", "", shared, "ada")},
 		{rule: "rights", title: "of somebody in BlueMind", check: csv(people("ada", "eve"), "", head+"ada@example.org;existing:eve@example.org;Read\n", nil, "ada")},
 		{rule: "rights", title: "of a group in BlueMind", check: csv(people("ada"), "", head+"ada@example.org;existing:group:staff;Read\n", staff, "ada")},
 		{rule: "rights", title: "of nobody", fires: migrate.Blocker, text: "in no row and not in BlueMind", accounts: addresses("ada"), check: csv(people("ada"), "", head+"ada@example.org;existing:eve@example.org;Read\n", nil, "ada")},
