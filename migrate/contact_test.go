@@ -79,9 +79,9 @@ func TestFirstContactKnowsNotices(t *testing.T) {
 	for got, want := range map[int]migrate.Outcome{3 + 4: migrate.Complete, 3 + 5: migrate.Blocked} {
 		e := newEstate(t, bmsim.Config{Domains: []bmsim.Domain{{Name: domain}}})
 		e.policy.Shares.Writers = nil
-		e.accounts = "old;ada;ada@example.org;user;;;;;;;;\n"
+		e.accounts = "old;ada;ada@example.org;user;;;;;;;;;\n"
 		for _, name := range []string{"one", "two", "three", "four"} {
-			e.accounts += "old;" + name + ";" + name + "@example.org;share;;;;;;;ada@example.org;\n"
+			e.accounts += "old;" + name + ";" + name + "@example.org;share;;;;;;;ada@example.org;;\n"
 		}
 		e.replan()
 		e.objects()

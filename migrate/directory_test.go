@@ -28,10 +28,10 @@ func company() bmsim.Domain {
 func TestDirectoryUsersAreNeverWritten(t *testing.T) {
 	e := newEstate(t, bmsim.Config{Domains: []bmsim.Domain{company()}})
 	e.policy.Shares.Writers = nil
-	e.accounts = "old;jean;jean.dupont@example.com;user;;;Otherwise;j.dupont@example.com;sales;;;5GB\n" +
-		"old;anne;anne.martin@example.com;user;;;Martin;;;;;\n" +
-		"old;norole;no.role@example.com;user;;;;;;;;\n" +
-		"old;compta;compta@example.com;share;;;;;;Compta;jean.dupont@example.com;\n"
+	e.accounts = "old;jean;jean.dupont@example.com;user;;;Otherwise;j.dupont@example.com;sales;;;5GB;\n" +
+		"old;anne;anne.martin@example.com;user;;;Martin;;;;;;\n" +
+		"old;norole;no.role@example.com;user;;;;;;;;;\n" +
+		"old;compta;compta@example.com;share;;;;;;Compta;jean.dupont@example.com;;\n"
 	e.groups = "sales;;;;no\n"
 	e.rights = "compta@example.com;no.role@example.com;read\n"
 	e.replan()

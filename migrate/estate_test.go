@@ -20,7 +20,7 @@ type estate struct {
 }
 
 const (
-	accountsHead = "source;source_login;target_address;kind;login;display_name;last_name;aliases;groups;label;writer;quota\n"
+	accountsHead = "source;source_login;target_address;kind;login;display_name;last_name;aliases;groups;label;writer;quota;wave\n"
 	groupsHead   = "group;address;description;members;create\n"
 	rightsHead   = "mailbox;grantee;right\n"
 )
@@ -42,10 +42,10 @@ func small(t *testing.T, conf bmsim.Config) *estate {
 	t.Helper()
 	e := newEstate(t, conf)
 	e.domains = []migrate.PlanDomain{{Name: "a.example", Aliases: []string{"alias.example"}, Create: true, Language: "fr"}, {Name: "b.example", Create: true}}
-	e.accounts = "old;ada;ada@a.example;user;;Ada Martin;Martin;ada.martin@alias.example;;;;2GB\n" +
-		"old;bruno;bruno@a.example;user;bru;;Dupont;;;;;\n" +
-		"old;chloe;chloe@b.example;user;;;Petit;;;;;\n" +
-		"old;support;support@a.example;share;;;;;;Aide & Support;;\n"
+	e.accounts = "old;ada;ada@a.example;user;;Ada Martin;Martin;ada.martin@alias.example;;;;2GB;\n" +
+		"old;bruno;bruno@a.example;user;bru;;Dupont;;;;;;\n" +
+		"old;chloe;chloe@b.example;user;;;Petit;;;;;;\n" +
+		"old;support;support@a.example;share;;;;;;Aide & Support;;;\n"
 	e.groups = "staff;staff@a.example;all of us;ada@a.example bruno@a.example;\n"
 	e.rights = "support@a.example;ada@a.example;write\nsupport@a.example;group:staff;read\nbruno@a.example;ada@a.example;read\n"
 	e.replan()
@@ -139,12 +139,12 @@ func large(t *testing.T, conf bmsim.Config, users, shares, groups int) *estate {
 		d := names[i%3]
 		address := fmt.Sprintf("user%03d@%s", i, d)
 		group := fmt.Sprintf("team%02d", i/3%max(groups/3, 1))
-		fmt.Fprintf(&accounts, "old;user%03d;%s;user;;User %d;Name%d;alias%03d@old.%s;;;;\n", i, address, i, i, i, d)
+		fmt.Fprintf(&accounts, "old;user%03d;%s;user;;User %d;Name%d;alias%03d@old.%s;;;;;\n", i, address, i, i, i, d)
 		members[group+"@"+d] = append(members[group+"@"+d], address)
 	}
 	for i := range shares {
 		d := names[i%3]
-		fmt.Fprintf(&accounts, "old;share%02d;share%02d@%s;share;;;;;;Share %d;robot@%s;\n", i, i, d, i, d)
+		fmt.Fprintf(&accounts, "old;share%02d;share%02d@%s;share;;;;;;Share %d;robot@%s;;\n", i, i, d, i, d)
 	}
 	for _, group := range slices.Sorted(mapsKeys(members)) {
 		name, d, _ := strings.Cut(group, "@")

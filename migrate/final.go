@@ -17,6 +17,8 @@ import (
 // takes the writer's rights back, sets those of the plan, subscribes who got
 // them, and marks the account live. Of the others it sets none, and tells.
 func (r *runner) finish(ctx context.Context) error {
+	ctx, end := r.untilStopped(ctx)
+	defer end()
 	f := &finisher{r: r, look: r.newProvisioner(true)}
 	f.look.layout = r.provision.layout
 	if err := f.each(ctx, f.survey); err != nil || r.stopped() || ctx.Err() != nil {

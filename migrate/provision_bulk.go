@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -103,6 +104,8 @@ func (r *runner) member(m PlanRef) bool {
 // hold before mail. Whatever becomes of one object, the others go on. Its error
 // is the run's.
 func (r *runner) makeObjects(ctx context.Context) (err error) {
+	ctx, end := r.untilStopped(ctx)
+	defer end()
 	if r.provision.layout, err = r.lookThrough(); err != nil {
 		return err
 	}
@@ -115,6 +118,34 @@ func (r *runner) makeObjects(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// stopGrace is how long calls under way may take after a run was asked to end.
+// A call that waits for a BlueMind which is away takes minutes; what becomes of
+// it the next run finds out.
+const stopGrace = 3 * time.Second
+
+// untilStopped ends a context some time after the run was asked to end. Call
+// end when the work is done.
+func (r *runner) untilStopped(ctx context.Context) (_ context.Context, end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.opts.Stop:
+		}
+		grace := time.NewTimer(stopGrace)
+		defer grace.Stop()
+		select {
+		case <-ctx.Done():
+		case <-grace.C:
+			cancel()
+		}
+	}()
+	return ctx, func() { cancel(); <-done }
 }
 
 // makeDomains goes one by one: an alias of one may be in the way of another.

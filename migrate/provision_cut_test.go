@@ -171,3 +171,31 @@ func firstDifference(got, want string) string {
 	from := max(0, i-300)
 	return fmt.Sprintf("got  …%s…\nwant …%s…", got[from:min(len(got), i+200)], want[from:min(len(want), i+200)])
 }
+
+// TestRunCutAtCalls interrupts whole runs, with mail, at calls of the API: no
+// key survives the interrupted run, and the next one comes to the same end.
+func TestRunCutAtCalls(t *testing.T) {
+	e := filled(t, bmsim.Config{})
+	e.opts.Limits.Accounts, e.opts.Limits.Provision = 1, 1
+	calls := e.cutRun(cut{})
+	want := e.sim.Snapshot()
+	step := 11
+	if testing.Short() {
+		step = 50
+	}
+	for at := 1; at <= calls; at += step {
+		c := cut{at, []bmsim.FaultKind{bmsim.CutBefore, bmsim.CutAfter}[at%2]}
+		e.anew(bmsim.Config{})
+		e.cutRun(c)
+		e.keyless()
+		e.complete()
+		if got := e.sim.Snapshot(); got != want {
+			t.Errorf("%v: %s", c, firstDifference(got, want))
+		}
+		if n := len(e.sim.Journal().Appends()); n != 16 {
+			t.Errorf("%v: %d messages were appended, want 16", c, n)
+		}
+		e.byKeysOnly()
+	}
+	t.Logf("%d calls", calls)
+}

@@ -1,8 +1,11 @@
 package migrate_test
 
 import (
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"bmsync/bmapi/bmsim"
 	"bmsync/migrate"
@@ -107,7 +110,7 @@ func TestObjectsOnly(t *testing.T) {
 func TestOneObjectStopsNoOther(t *testing.T) {
 	e := small(t, bmsim.Config{Domains: []bmsim.Domain{{Name: "a.example", Aliases: []string{"alias.example"},
 		Users: []bmsim.User{{Login: "bru", Emails: []string{"somebody.else@a.example"}}}}}})
-	e.accounts += "old;dora;dora@a.example;user;;;Durand;;nobodys;;;\n"
+	e.accounts += "old;dora;dora@a.example;user;;;Durand;;nobodys;;;;\n"
 	e.groups += "nobodys;;;existing:ghost@a.example;\n"
 	e.replan()
 	opts := e.opts
@@ -146,5 +149,116 @@ func TestOneObjectStopsNoOther(t *testing.T) {
 	res, err = migrate.Run(t.Context(), e.opts)
 	if err != nil || res.Objects.Count(objects.KindUser, objects.Conflict) != 0 {
 		t.Errorf("corrected: %v, %+v", err, res.Objects.Notable)
+	}
+}
+
+// TestObjectsInTrouble rides out what a BlueMind does on a bad day.
+func TestObjectsInTrouble(t *testing.T) {
+	tests := map[string][]bmsim.Fault{
+		"503 for some seconds":  {{Kind: bmsim.Unavailable, Skip: 40, For: 2 * time.Second}},
+		"session dies":          {{Kind: bmsim.Sessions, Skip: 50, Times: 1}, {Kind: bmsim.Sessions, Skip: 70, Times: 1}},
+		"core restarts":         {{Kind: bmsim.Restarting, Skip: 60, Times: 1}},
+		"boxes without folders": {{Kind: bmsim.Hook, Times: 3}},
+		"504 after each PUT":    {{Kind: bmsim.Late, Method: "PUT", Times: 4}},
+		"SQL errors":            {{Kind: bmsim.Failing, Method: "PUT", Skip: 2, Times: 3}},
+	}
+	for name, faults := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			whole := small(t, bmsim.Config{})
+			whole.objects()
+			e := small(t, bmsim.Config{})
+			e.sim.Faults().Add(faults...)
+			e.objects()
+			e.sim.Faults().Clear()
+			if name == "boxes without folders" {
+				e.complete() // an account looks, and repairs
+				whole.complete()
+			}
+			if got, want := e.sim.Snapshot(), whole.sim.Snapshot(); got != want {
+				t.Errorf("%s", firstDifference(got, want))
+			}
+			e.keyless()
+		})
+	}
+}
+
+// TestObjectsStop ends a pass when it is asked to, also while BlueMind is away,
+// says what was made, and goes on the next time.
+func TestObjectsStop(t *testing.T) {
+	for name, away := range map[string]bool{"at once": false, "while BlueMind is away": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stopped(t, away)
+		})
+	}
+}
+
+func stopped(t *testing.T, away bool) {
+	t.Helper()
+	e := small(t, bmsim.Config{})
+	whole := small(t, bmsim.Config{})
+	whole.objects()
+	stop := make(chan struct{})
+	var n atomic.Int64
+	e.sim.Faults().Watch(func(bmsim.Call) {
+		if n.Add(1) == 60 {
+			if away {
+				e.sim.Faults().Add(bmsim.Fault{Kind: bmsim.Unavailable})
+			}
+			close(stop)
+		}
+	})
+	opts := e.opts
+	opts.Objects, opts.Stop = true, stop
+	began := time.Now()
+	res, err := migrate.Run(t.Context(), opts)
+	if err != nil || res.Outcome() != migrate.Interrupted || res.Objects.Count("", objects.Created) == 0 {
+		t.Errorf("away %v: %v, %+v", away, err, res)
+	}
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("away %v: it took %s to stop", away, took)
+	}
+	e.sim.Faults().Watch(nil)
+	e.sim.Faults().Clear()
+	e.objects()
+	if got, want := e.sim.Snapshot(), whole.sim.Snapshot(); got != want {
+		t.Errorf("away %v: %s", away, firstDifference(got, want))
+	}
+}
+
+// TestObjectsOfARehearsal are made in other domains, everything that names
+// them included.
+func TestObjectsOfARehearsal(t *testing.T) {
+	e := filled(t, bmsim.Config{})
+	e.opts.Target.DomainMap = map[string]string{"a.example": "try-a.example", "alias.example": "try-alias.example", "b.example": "try-b.example"}
+	if res := e.final(); res.Outcome() != migrate.Complete {
+		t.Fatalf("%+v", res)
+	}
+	if named := regexp.MustCompile(`.*[^-](a|b|alias)\.example.*`).FindString(e.sim.Snapshot()); named != "" {
+		t.Errorf("a domain of production is named: %s", named)
+	}
+	e.wantRights("support@try-a.example", []string{"ada: Read", "ada: Write", "staff: Read"}, []string{"ada", "bruno"})
+	e.quiet("the second final run", func() { e.final() })
+	if res := e.undo(true, "chloe@b.example"); res.Objects.Count("", objects.Kept) != 1 {
+		t.Errorf("undo of one with mail: %+v", res)
+	}
+	e.keyless()
+}
+
+// TestObjectsByWaves puts into groups who belongs to the wave, and those who
+// have no account with any of them.
+func TestObjectsByWaves(t *testing.T) {
+	e := small(t, bmsim.Config{Domains: []bmsim.Domain{{Name: "a.example", Aliases: []string{"alias.example"}, Users: []bmsim.User{{Login: "chief"}}}}})
+	e.groups = "staff;staff@a.example;all of us;ada@a.example bruno@a.example existing:chief@a.example;\n"
+	e.accounts = strings.Replace(e.accounts, ";2GB;\n", ";2GB;1\n", 1)
+	e.replan()
+	e.opts.Wave = "1"
+	if res := e.objects(); res.Objects.Count(objects.KindMember, objects.Created) != 2 || res.Accounts != 1 {
+		t.Errorf("the first wave: %+v", res.Objects.Counts)
+	}
+	e.opts.Wave = ""
+	if res := e.objects(); res.Objects.Count(objects.KindMember, objects.Created) != 1 || res.Objects.Count(objects.KindMember, objects.AsWanted) != 2 {
+		t.Errorf("the rest: %+v", res.Objects.Counts)
 	}
 }

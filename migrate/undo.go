@@ -121,6 +121,8 @@ type undoer struct {
 }
 
 func (u *undoer) all(ctx context.Context) error {
+	ctx, end := u.r.untilStopped(ctx)
+	defer end()
 	if err := u.find(ctx); err != nil {
 		return err
 	}
