@@ -37,14 +37,17 @@ func (s *Session) ACL(ctx context.Context, entryUID string) ([]AccessEntry, erro
 }
 
 // SetACL replaces the rights on an entry's mailbox: put back what ACL gave, and
-// yours. BlueMind may tell new subjects by mail.
+// yours. BlueMind may tell new subjects by mail. Where the answer is lost
+// ([MaybeDone]), look before you send it again: what is new the first time is a
+// change the second, and BlueMind 5 takes the SendAs back that it gave with Write
+// on a mailshare.
 //
 // PUT /containers/_manage/{container}/_acl
 func (s *Session) SetACL(ctx context.Context, entryUID string, acl []AccessEntry) error {
 	if acl == nil {
 		acl = []AccessEntry{} // null would be a missing argument
 	}
-	return s.do(ctx, "PUT", at("/containers/_manage", ACLContainer(entryUID), "_acl"), acl, nil)
+	return s.once(ctx, "PUT", at("/containers/_manage", ACLContainer(entryUID), "_acl"), acl, nil)
 }
 
 // Covers tells whether granted, as ACL reads it, holds all of wanted.

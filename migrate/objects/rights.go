@@ -179,7 +179,9 @@ func (g *granting) put(ctx context.Context, acl []bmapi.AccessEntry, lacking []g
 			wanted = append(wanted, bmapi.AccessEntry{Subject: l.subject, Verb: v})
 		}
 	}
-	err := g.m.Admin.SetACL(ctx, g.box.UID, bmapi.JoinACL(acl, wanted))
+	err := g.m.writeACL(ctx, g.box.UID, bmapi.JoinACL(acl, wanted), func(have []bmapi.AccessEntry) ([]bmapi.AccessEntry, bool) {
+		return bmapi.JoinACL(have, wanted), !bmapi.Covers(have, wanted)
+	})
 	if err != nil && !answered(err) {
 		return fmt.Errorf("grant rights on %s: %w", g.box.label(), err)
 	}

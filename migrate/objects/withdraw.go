@@ -123,11 +123,16 @@ func (m *Maker) takeRight(ctx context.Context, made Made) (*refusal, error) {
 	if m.Dry {
 		return nil, nil
 	}
-	rest := slices.DeleteFunc(acl, func(a bmapi.AccessEntry) bool { return a.Subject == subject })
-	for _, v := range had {
-		rest = append(rest, bmapi.AccessEntry{Subject: subject, Verb: v})
+	rest := func(acl []bmapi.AccessEntry) []bmapi.AccessEntry {
+		left := slices.DeleteFunc(slices.Clone(acl), func(a bmapi.AccessEntry) bool { return a.Subject == subject })
+		for _, v := range had {
+			left = append(left, bmapi.AccessEntry{Subject: subject, Verb: v})
+		}
+		return bmapi.JoinACL(nil, left)
 	}
-	return nil, m.Admin.SetACL(ctx, made.UID, bmapi.JoinACL(nil, rest))
+	return nil, m.writeACL(ctx, made.UID, rest(acl), func(acl []bmapi.AccessEntry) ([]bmapi.AccessEntry, bool) {
+		return rest(acl), !slices.Equal(expand(known, verbsOf(acl, subject)...), had)
+	})
 }
 
 func (m *Maker) takeMember(ctx context.Context, made Made) (*refusal, error) {
