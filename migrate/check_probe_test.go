@@ -31,7 +31,7 @@ func full(t *testing.T, version int) (*world, func(o *migrate.CheckOptions)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rights, err := migrate.ReadRights(strings.NewReader("mailbox;grantee;right\nsales@example.org;bob@example.org;Write\nsales@example.org;group:staff;Read\n"), "rights.csv")
+	rights, err := migrate.ReadRights(strings.NewReader("mailbox;grantee;right\nsales@example.org;bob@example.org;Write\nsales@example.org;group:staff;Read\nsupport@example.org;group:staff;Read\n"), "rights.csv")
 	if err != nil {
 		t.Fatal(err)
 	}
