@@ -307,3 +307,18 @@ func TestAutodiscoverIsNotLookedForOnARehearsal(t *testing.T) {
 		t.Errorf("DNS was asked %d times", n)
 	}
 }
+
+// TestAutodiscoverOfDomainsOfGroups: a domain that groups alone name is looked
+// for, too, whichever is done first.
+func TestAutodiscoverOfDomainsOfGroups(t *testing.T) {
+	w, in := dnsWorld(t)
+	if err := putDomain(w, "groups.org"); err != nil {
+		t.Fatal(err)
+	}
+	res := w.check(in.after, func(o *migrate.CheckOptions) {
+		o.Domains = []migrate.PlanDomain{{Name: domain}, {Name: "groups.org"}}
+		o.Groups = []migrate.Group{{Name: "staff", Domain: "groups.org", Create: true}}
+	})
+	silent(t, res, "groups")
+	fires(t, res, "autodiscover", migrate.Warning, "does not lead to this server", "groups.org")
+}

@@ -47,10 +47,7 @@ func (a *accountCheck) look(ctx context.Context) error {
 		return nil // told by rule 4 or 5
 	}
 	if a.domain.found == nil {
-		if a.mayCreate() && a.goodLogin() {
-			a.newcomer()
-		}
-		return nil
+		return a.withDomain(ctx)
 	}
 	a.owned = !a.share() && a.domain.directory
 	if a.share() {
@@ -71,6 +68,28 @@ func (a *accountCheck) look(ctx context.Context) error {
 		}
 		a.box = nil
 		return a.missing(ctx)
+	}
+	return err
+}
+
+// withDomain looks at an account whose domain a run makes first.
+func (a *accountCheck) withDomain(ctx context.Context) error {
+	if a.share() {
+		if err := a.writer(ctx); err != nil {
+			return err
+		}
+	}
+	if !a.mayCreate() || !a.goodLogin() {
+		return nil
+	}
+	for _, alias := range a.Rows[a.row].Aliases {
+		if !a.near(a.Target.Address(alias)) {
+			return nil
+		}
+	}
+	clear, err := a.nobodysElsewhere(ctx, append([]string{a.address()}, a.Rows[a.row].Aliases...)...)
+	if err == nil && clear {
+		a.newcomer()
 	}
 	return err
 }
@@ -98,7 +117,7 @@ func (a *accountCheck) missing(ctx context.Context) error {
 			return err
 		}
 	}
-	if clear, err := a.nobodysElsewhere(ctx); err != nil || !clear {
+	if clear, err := a.nobodysElsewhere(ctx, append([]string{a.address()}, a.Rows[a.row].Aliases...)...); err != nil || !clear {
 		return err
 	}
 	a.newcomer()
@@ -133,13 +152,21 @@ func (a *accountCheck) unclaimed(ctx context.Context, address string) (bool, err
 
 // alias makes sure that an alias can be given to the mailbox.
 func (a *accountCheck) alias(ctx context.Context, alias string) (bool, error) {
-	_, name, _ := strings.Cut(alias, "@")
-	if !a.domain.has(name) {
-		a.find(checkAliases, Blocker, fmt.Sprintf("an alias lies in %s, which is no name of the mailbox's domain", name),
-			fmt.Sprintf("add the alias %s to domain %s, in BlueMind or under domains: in bmsync.yaml, or take it out of accounts.csv", name, a.domain.name), alias)
+	if !a.near(alias) {
 		return false, nil
 	}
 	return a.unclaimed(ctx, alias)
+}
+
+// near says whether an alias lies in the mailbox's domain.
+func (a *accountCheck) near(alias string) bool {
+	_, name, _ := strings.Cut(alias, "@")
+	if a.domain.has(name) {
+		return true
+	}
+	a.find(checkAliases, Blocker, fmt.Sprintf("an alias lies in %s, which is no name of the mailbox's domain", name),
+		fmt.Sprintf("add the alias %s to domain %s, in BlueMind or under domains: in bmsync.yaml, or take it out of accounts.csv", name, a.domain.name), alias)
+	return false
 }
 
 func (a *accountCheck) mayCreate() bool {
@@ -223,6 +250,9 @@ func (a *accountCheck) names(ctx context.Context) error {
 			continue
 		}
 		clear, err := a.alias(ctx, alias)
+		if err == nil && clear && a.Policy.Users.Update && !a.owned {
+			clear, err = a.nobodysElsewhere(ctx, alias)
+		}
 		switch {
 		case err != nil:
 			return err

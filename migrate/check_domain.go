@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,6 +94,52 @@ func (c *checkup) lookAtDomains(ctx context.Context) {
 	if len(known) > 0 {
 		c.found.add(checkDomain, Ok, few(known, 5)+" known", "")
 	}
+	c.domainsOfGroups(ctx)
+	c.aliasesOfDomains(ctx)
+}
+
+// domainsOfGroups looks at the domains that groups alone name, before others
+// read what is known of all.
+func (c *checkup) domainsOfGroups(ctx context.Context) {
+	for _, g := range c.wish.groups {
+		if g.Domain == "" || c.domains[g.Domain] != nil || ctx.Err() != nil {
+			continue // refused as a row of groups.csv, or looked at
+		}
+		d := c.lookAtDomain(ctx, g.Domain)
+		c.domains[g.Domain] = d
+		if d.found == nil && !d.create && !d.failed {
+			c.found.add(checkDomain, Blocker, fmt.Sprintf("domain %s of group %s is unknown in BlueMind", d.name, g.Name),
+				fmt.Sprintf("create it in BlueMind, or let a run do it: domains: [{name: %s, create: true}] in bmsync.yaml", g.Domain))
+		}
+	}
+}
+
+// aliasesOfDomains makes sure that no other domain has an alias that a run
+// will give to one.
+func (c *checkup) aliasesOfDomains(ctx context.Context) {
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(c.domains)) {
+		d, want := c.domains[name], c.planned(name)
+		if seen[want.Name] || d.failed || d.found == nil && !d.create || d.found != nil && !c.Policy.Users.Update {
+			continue
+		}
+		seen[want.Name] = true
+		for _, alias := range want.Aliases {
+			alias = c.Target.domain(alias)
+			if alias == d.name || d.found != nil && d.found.Has(alias) {
+				continue
+			}
+			other, err := c.platform.admin.LookupDomain(ctx, alias)
+			switch {
+			case errors.Is(err, bmapi.ErrNotFound):
+			case err != nil:
+				c.found.add(checkDomain, Blocker, fmt.Sprintf("alias %s of %s could not be looked for: %v", alias, d.name, err), "run bmsync check again")
+			case d.found == nil || other.UID != d.found.UID:
+				c.found.add(checkDomain, Blocker, fmt.Sprintf("alias %s of %s is a name of another domain in BlueMind (%s)", alias, d.name, other.UID),
+					"take it away from one of the two: in BlueMind, or under domains: in bmsync.yaml")
+			}
+		}
+	}
 }
 
 func (c *checkup) lookAtDomain(ctx context.Context, name string) *domainFacts {
@@ -177,12 +224,14 @@ func (c *checkup) gather(ctx context.Context) elsewhere {
 	domains = slices.DeleteFunc(domains, func(d *bmapi.Domain) bool { return d.Global || d.UID == bmapi.GlobalDomain })
 	ours, names := map[string]bool{}, map[string]bool{}
 	for _, d := range c.domains {
-		names[d.name] = true
+		all := append([]string{d.name}, d.names...)
+		uid := "" // of one that is to be made
 		if d.found != nil {
-			ours[d.found.UID] = true
-			for _, name := range append(append([]string{d.found.Name}, d.found.Aliases...), d.names...) {
-				names[name] = true
-			}
+			uid, all = d.found.UID, append(append(all, d.found.Name), d.found.Aliases...)
+		}
+		ours[uid] = true
+		for _, name := range all {
+			names[name] = true
 		}
 	}
 	for _, d := range domains {
@@ -202,17 +251,17 @@ func (c *checkup) gather(ctx context.Context) elsewhere {
 	return e
 }
 
-// nobodysElsewhere makes sure that no other domain has one of the addresses of
-// a mailbox that is to be made.
-func (a *accountCheck) nobodysElsewhere(ctx context.Context) (bool, error) {
+// nobodysElsewhere makes sure that no other domain has one of the addresses
+// that a mailbox is to get.
+func (a *accountCheck) nobodysElsewhere(ctx context.Context, addresses ...string) (bool, error) {
 	a.elsewhereOnce.Do(func() { a.elsewhere = a.gather(ctx) })
 	if a.elsewhere.failed != nil {
 		return false, fmt.Errorf("addresses of other domains: %w", a.elsewhere.failed)
 	}
-	for _, address := range append([]string{a.address()}, a.Rows[a.row].Aliases...) {
+	for _, address := range addresses {
 		address = a.Target.Address(address)
 		for _, uid := range a.elsewhere.known[address] {
-			if uid == a.domain.found.UID {
+			if a.domain.found != nil && uid == a.domain.found.UID {
 				continue
 			}
 			a.find(checkElsewhere, Blocker, "an address is the main one of somebody in another domain of the installation, which BlueMind refuses",

@@ -65,6 +65,15 @@ func domainCases() []ruleCase {
 		{rule: "domain", title: "by an alias", check: rows(bmsim.Config{Domains: []bmsim.Domain{{Name: domain, Aliases: []string{"elsewhere.org"}}}}, elsewhere, "ada")},
 		{rule: "domain", title: "will be created", text: "elsewhere.org will be created", check: sim(bmsim.Config{}, configured(migrate.PlanDomain{Name: "elsewhere.org", Create: true}), "ada")},
 		{rule: "domain", title: "an alias that will be added", text: "alias elsewhere.org will be added to example.org", check: sim(bmsim.Config{}, configured(migrate.PlanDomain{Name: domain, Aliases: []string{"elsewhere.org"}}), "ada")},
+		{rule: "domain", title: "an alias that is another domain's", fires: migrate.Blocker, text: "alias other.org of elsewhere.org is a name of another domain in BlueMind (other.org)",
+			check: sim(bmsim.Config{Domains: []bmsim.Domain{{Name: "other.org"}}}, configured(migrate.PlanDomain{Name: "elsewhere.org", Aliases: []string{"other.org"}, Create: true}), "ada")},
+		{rule: "domain", title: "an alias of one that is there, that is another domain's", fires: migrate.Blocker, text: "alias other.org of elsewhere.org",
+			check: sim(bmsim.Config{Domains: []bmsim.Domain{{Name: "other.org"}, {Name: "elsewhere.org"}}}, configured(migrate.PlanDomain{Name: "elsewhere.org", Aliases: []string{"other.org"}}), "ada")},
+		{rule: "domain", title: "its own alias", check: sim(bmsim.Config{Domains: []bmsim.Domain{{Name: "elsewhere.org", Aliases: []string{"other.org"}}}}, configured(migrate.PlanDomain{Name: "elsewhere.org", Aliases: []string{"other.org"}}), "ada")},
+		{rule: "domain", title: "of a group alone", fires: migrate.Blocker, text: "domain groups.org of group staff is unknown", check: sim(bmsim.Config{}, edited(func(o *migrate.CheckOptions) {
+			o.Domains = []migrate.PlanDomain{{Name: domain}, {Name: "groups.org"}}
+			o.Groups = []migrate.Group{{Name: "staff", Domain: "groups.org", Create: true}}
+		}), "ada")},
 		{rule: "domain", title: "of strangers", fires: migrate.Blocker, text: "elsewhere.org is unknown", accounts: []string{"ada@elsewhere.org"}, check: rows(bmsim.Config{}, elsewhere, "ada")},
 		{rule: "domain", title: "without a mail server", fires: migrate.Blocker, text: "bare.org has no server", check: rows(bmsim.Config{}, func(w *world) {
 			w.rows[0].Address = "ada@bare.org"
@@ -91,6 +100,16 @@ func mailboxCases() []ruleCase {
 	}
 	// A contact outside of another domain whose address is one of ours.
 	contact := bmsim.Config{Domains: []bmsim.Domain{{Name: domain}, {Name: "other.org", Users: []bmsim.User{{Login: "eve", Emails: []string{"ada@" + domain}}}}}}
+	made := func(change func(w *world)) func(t *testing.T) migrate.CheckResult { // of a domain that a run makes
+		conf := bmsim.Config{Domains: []bmsim.Domain{{Name: "other.org", Users: []bmsim.User{{Login: "eve", Emails: []string{"ada@elsewhere.org"}}}}}}
+		return sim(conf, func(w *world) migrate.CheckResult {
+			w.rows[0].Address, w.rows[1].Address = "ada@elsewhere.org", "bob@elsewhere.org"
+			change(w)
+			return w.check(func(o *migrate.CheckOptions) {
+				o.Domains = []migrate.PlanDomain{{Name: "elsewhere.org", Aliases: []string{"elsewhere.net"}, Create: true}}
+			})
+		}, "ada", "bob")
+	}
 	return []ruleCase{
 		{rule: "mailbox", title: "of somebody known by another address", fires: migrate.Blocker, text: "only another one of somebody", accounts: []string{"ada@" + domain},
 			check: sim(conf(bmsim.User{Login: "eve", Emails: []string{"eve@" + domain, "ada@" + domain}}), plain, "ada")},
@@ -98,6 +117,24 @@ func mailboxCases() []ruleCase {
 			w.rows[0].TargetLogin = "eve"
 			return w.check()
 		}, "ada")},
+		{rule: "elsewhere", title: "in a domain that is made", fires: migrate.Blocker, text: "main one of somebody in another domain", accounts: []string{"ada@elsewhere.org"}, check: made(func(*world) {})},
+		{rule: "aliases", title: "of another domain, in one that is made", fires: migrate.Blocker, text: "lies in other.org", accounts: []string{"bob@elsewhere.org"}, check: made(func(w *world) { w.rows[1].Aliases = []string{"bob@other.org"} })},
+		{rule: "aliases", title: "in a domain that is made", text: "no alias", check: made(func(w *world) { w.rows[1].Aliases = []string{"rob@elsewhere.net"} })},
+		{rule: "shares", title: "without a writer, in a domain that is made", fires: migrate.Blocker, text: "the writer of the share is no user", accounts: []string{"info@elsewhere.org"}, check: made(func(w *world) {
+			w.sharedRow("info", "nobody@elsewhere.org")
+			w.rows[2].Address = "info@elsewhere.org"
+		})},
+		{rule: "shares", title: "in a domain that is made", check: made(func(w *world) {
+			w.sharedRow("info", "bob@elsewhere.org")
+			w.rows[2].Address = "info@elsewhere.org"
+		})},
+		{rule: "shares", title: "in a rehearsal's domain", text: "will be created", check: sim(bmsim.Config{Domains: []bmsim.Domain{{Name: "test.org"}}}, func(w *world) migrate.CheckResult {
+			w.sharedRow("info", "ada@"+domain)
+			return w.check(func(o *migrate.CheckOptions) { o.Target.DomainMap = map[string]string{domain: "test.org"} })
+		}, "ada")},
+		{rule: "elsewhere", title: "of an alias that is added", fires: migrate.Blocker, text: "main one of somebody in another domain", accounts: addresses("bob"), check: rows(
+			bmsim.Config{Domains: []bmsim.Domain{{Name: domain, Users: []bmsim.User{{Login: "bob"}}}, {Name: "other.org", Users: []bmsim.User{{Login: "eve", Emails: addresses("lovelace")}}}}},
+			func(w *world) { w.rows[0].Aliases = addresses("lovelace") }, "bob")},
 		{rule: "mailbox", title: "exists", text: "exists", check: sim(people("ada"), plain, "ada")},
 		{rule: "mailbox", title: "will be created", text: "will be created", check: sim(bmsim.Config{}, plain, "ada")},
 		{rule: "mailbox", title: "may not be created", fires: migrate.Blocker, text: "no mailbox", accounts: addresses("ada"), check: rows(bmsim.Config{}, func(w *world) { w.policy.Users.Create = false }, "ada")},

@@ -47,17 +47,6 @@ func (c *checkup) known(ctx context.Context, d *domainFacts, ref PlanRef) (bool,
 	return err == nil, nil
 }
 
-// domainOfNames finds the facts of a domain by a name, those of domains
-// without rows too.
-func (c *checkup) domainOfNames(ctx context.Context, name string) *domainFacts {
-	d := c.domains[name]
-	if d == nil {
-		d = c.lookAtDomain(ctx, name)
-		c.domains[name] = d
-	}
-	return d
-}
-
 // lookAtGroups makes sure that each group is there or will be made, and that
 // all its members are known.
 func (c *checkup) lookAtGroups(ctx context.Context) {
@@ -92,8 +81,8 @@ func (c *checkup) lookAtGroup(ctx context.Context, g PlanGroup) error {
 	if g.Domain == "" {
 		return nil // groups.csv is refused for it
 	}
-	d := c.domainOfNames(ctx, g.Domain)
-	if d.failed || d.found == nil && !d.create {
+	d := c.domains[g.Domain]
+	if d == nil || d.failed || d.found == nil && !d.create {
 		return nil // told by rule 5
 	}
 	if d.found != nil {
@@ -177,13 +166,17 @@ func (a *accountCheck) writer(ctx context.Context) error {
 		a.find(checkShares, Blocker, "nobody is named who writes to the share", "write a user's address in the column writer of accounts.csv, or name technical users: policy.shares.writers in bmsync.yaml", "")
 		return nil
 	}
-	address = a.Target.Address(address)
-	box, err := a.platform.admin.MailboxByEmail(ctx, a.domain.found.UID, address)
+	planned := address
+	address = a.Target.Address(planned)
+	box, err := (*bmapi.Mailbox)(nil), error(bmapi.ErrNotFound) // a domain that is to be made has nobody
+	if a.domain.found != nil {
+		box, err = a.platform.admin.MailboxByEmail(ctx, a.domain.found.UID, address)
+	}
 	switch {
 	case errors.Is(err, bmapi.ErrNotFound):
-		_, isRow := a.wish.people[a.wish.ownAddress(address)]
+		_, isRow := a.wish.people[planned]
 		switch {
-		case isRow && a.Policy.Users.Create, slices.Contains(a.Policy.Shares.Writers, address) && a.Policy.Shares.Create:
+		case isRow && a.Policy.Users.Create, slices.Contains(a.Policy.Shares.Writers, planned) && a.Policy.Shares.Create:
 			a.find(checkShares, Ok, "their writers will be created by a run", "", "")
 		default:
 			a.find(checkShares, Blocker, "the writer of the share is no user of BlueMind", "create the user, or name another in the column writer of accounts.csv", address)
