@@ -128,11 +128,18 @@ func (e *estate) keyless() {
 func large(t *testing.T, conf bmsim.Config, users, shares, groups int) *estate {
 	t.Helper()
 	e := newEstate(t, conf)
-	names := []string{"a.example", "b.example", "c.example"}
+	e.enlarge([]string{"a.example", "b.example", "c.example"}, users, shares, groups)
+	return e
+}
+
+// enlarge plans that in domains of these names.
+func (e *estate) enlarge(names []string, users, shares, groups int) {
+	e.t.Helper()
+	e.policy.Shares.Writers = nil
 	for _, name := range names {
+		e.policy.Shares.Writers = append(e.policy.Shares.Writers, "robot@"+name)
 		e.domains = append(e.domains, migrate.PlanDomain{Name: name, Aliases: []string{"www." + name, "old." + name}, Create: true})
 	}
-	e.policy.Shares.Writers = []string{"robot@a.example", "robot@b.example", "robot@c.example"}
 	var accounts, lists strings.Builder
 	members := map[string][]string{}
 	for i := range users {
@@ -152,7 +159,6 @@ func large(t *testing.T, conf bmsim.Config, users, shares, groups int) *estate {
 	}
 	e.accounts, e.groups = accounts.String(), lists.String()
 	e.replan()
-	return e
 }
 
 func mapsKeys[V any](m map[string]V) func(func(string) bool) {
