@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"bmsync/bmapi"
 	"bmsync/migrate/objects"
@@ -223,8 +224,13 @@ func (u *undoer) one(ctx context.Context, m objects.Made) error {
 
 func (u *undoer) withdraw(ctx context.Context, m objects.Made) (objects.Outcome, error) {
 	if m.Kind == objects.KindUser {
-		if err := u.keys(ctx, m); err != nil {
+		busy, err := u.keys(ctx, m)
+		if err != nil {
 			return objects.Outcome{}, err
+		}
+		if busy != "" {
+			return objects.Outcome{Kind: m.Kind, Name: m.Name, Domain: m.DomainUID, UID: m.UID, Action: objects.Kept,
+				Reason: "another run (" + busy + ") is at work on it", Mend: "wait until that run has ended; if it crashed: bmsync reset --tokens"}, nil
 		}
 	}
 	var held string
@@ -238,27 +244,36 @@ func (u *undoer) withdraw(ctx context.Context, m objects.Made) (objects.Outcome,
 	return outcome, err
 }
 
-// keys deletes a user's keys before he goes: they would outlive him.
-func (u *undoer) keys(ctx context.Context, m objects.Made) error {
+// keys deletes a user's keys before he goes: they would outlive him. busy is a
+// run of another host that has one in use.
+func (u *undoer) keys(ctx context.Context, m objects.Made) (busy string, err error) {
 	user, err := u.r.platform.admin.User(ctx, m.DomainUID, m.UID)
 	if errors.Is(err, bmapi.ErrNotFound) || err == nil && user.Archived {
-		return nil
+		return "", nil
 	}
 	if err != nil {
-		return fmt.Errorf("look for user %s: %w", m.Name, err)
+		return "", fmt.Errorf("look for user %s: %w", m.Name, err)
 	}
 	if !u.do {
-		return nil
+		return "", nil
 	}
-	if err := refuseAdministrators(user.Login, user.Login+"@"+m.DomainUID); err != nil {
-		return err
+	now := u.r.opts.Now()
+	if t, ok := u.r.platform.client.ServerTime(); ok {
+		now = t
 	}
-	n, err := newSweeper(u.r.platform, anyKey).user(ctx, user.Login, m.DomainUID)
+	left := func(run string, until time.Time) bool {
+		if u.r.dead[run] || now.After(until) {
+			return true
+		}
+		busy = run
+		return false
+	}
+	n, err := newSweeper(u.r.platform, left).user(ctx, user.Login, m.DomainUID)
 	u.res.Keys += n
 	if err != nil {
-		return fmt.Errorf("keys of %s: %w", m.Name, err)
+		return "", fmt.Errorf("keys of %s: %w", m.Name, err)
 	}
-	return nil
+	return busy, nil
 }
 
 // holds says what a mailbox holds that nobody would want to lose; "" if it is

@@ -91,7 +91,7 @@ func TestUndoKeepsMail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := login.CreateKey(t.Context(), leased); err != nil {
+	if _, err := login.CreateKey(t.Context(), strings.Replace(leased, "2999", "1999", 1)); err != nil {
 		t.Fatal(err)
 	}
 	store := e.lock()
@@ -129,6 +129,26 @@ func TestUndoKeepsMail(t *testing.T) {
 	e.complete()
 	if proof := e.verify(migrate.RereadAll); proof.OK != 4 {
 		t.Errorf("after all: %+v", proof.Failed)
+	}
+}
+
+// TestUndoBesideAnotherRun keeps a user on whom another host is at work.
+func TestUndoBesideAnotherRun(t *testing.T) {
+	e := small(t, bmsim.Config{})
+	e.objects()
+	bruno, err := e.admin().Su(t.Context(), "bru", "a.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bruno.CreateKey(t.Context(), leased); err != nil {
+		t.Fatal(err)
+	}
+	res := e.undo(true)
+	if n := res.Objects.Count(objects.KindUser, objects.Kept); n != 1 || res.Keys != 0 || res.Left["user"] != 1 {
+		t.Errorf("%+v", res)
+	}
+	if alive := e.sim.Journal().KeysAlive(); len(alive) != 1 {
+		t.Errorf("keys alive: %v", alive)
 	}
 }
 
