@@ -144,8 +144,12 @@ func (r *resolved) names() {
 	for i := range r.in.Rows {
 		row := &r.in.Rows[i]
 		what := map[string]string{KindUser: "the login", KindShare: "the share's name"}[row.Kind]
+		mend := "write another into the column login"
+		if row.Kind == KindShare {
+			mend = "write another address for the share, whose name is its left part, or another into the column login of a user"
+		}
 		if other, free := claim(r.home(row.Address), loginOf(row), r.where(i)); !free {
-			r.rowProblem(row, colTargetLogin, fmt.Sprintf("%s %s is taken in %s by %s: users and shares have one name space", what, loginOf(row), r.home(row.Address), other), "write another into the column login")
+			r.rowProblem(row, colTargetLogin, fmt.Sprintf("%s %s is taken in %s by %s: users and shares have one name space", what, loginOf(row), r.home(row.Address), other), mend)
 		}
 	}
 	for i, g := range r.groups {
@@ -214,7 +218,7 @@ func (r *resolved) row(row *Row) {
 	}
 	home := r.home(row.Address)
 	for _, name := range row.Groups {
-		if _, ok := r.groupAt[[2]string{home, groupKey(name)}]; !ok {
+		if _, ok := r.groupAt[[2]string{home, groupKey(name)}]; !ok && home != "" { // else told with the domains
 			r.rowProblem(row, colGroups, r.unknownGroup(name, home), r.groupMend(name, home))
 		}
 	}

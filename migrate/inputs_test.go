@@ -86,8 +86,10 @@ func TestInputsProblems(t *testing.T) {
 	}{
 		"two on one login": {accounts: "old;a;;ada@example.org;;jd;;;;\nold;b;;bob@example.org;;jd;;;;\nold;c;;jd@example.net;;;;;;\n",
 			want: []string{"a:3: login: the login jd is taken in example.org by line 2: users and shares have one name space (write another into the column login)"}},
+		"an unknown domain, and a group of it": {accounts: "old;a;;ada@nowhere.org;;;;;staff;\nold;b;;bob@example.org;;;;;x;\n", groups: "staff@example.org;;;\n",
+			want: []string{`a:3: groups: there is no group "x" of domain example.org in groups.csv (add it there; with create: no, if it is in BlueMind already)`}},
 		"a login and a share's name": {accounts: "old;a;;ada@example.org;;info;;;;\nold;b;;info@example.org;share;;ada@example.org;;;\n",
-			want: []string{"a:3: login: the share's name info is taken in example.org by line 2: users and shares have one name space (write another into the column login)"}},
+			want: []string{"a:3: login: the share's name info is taken in example.org by line 2: users and shares have one name space (write another address for the share, whose name is its left part, or another into the column login of a user)"}},
 		"a group and a share's name": {accounts: "old;a;;ada@example.org;;;;;;\nold;b;;_staff@example.org;share;;ada@example.org;;;\n", groups: "Staff@example.org;;;\n",
 			want: []string{"g:2: group: BlueMind keeps the group as _Staff, and that name is taken in example.org by line 3 (give one of them another name)"}},
 		"a technical user's login": {accounts: "old;a;;ada@example.org;;writer;;;;\n", change: func(in *Inputs) { in.Policy.Shares.Writers = []string{"writer@example.org"} },

@@ -10,7 +10,7 @@ import (
 )
 
 // anotherName is what to do where two shares come to have one name: its folder's.
-const anotherName = "write another name in one of the two rows, column login"
+const anotherName = "write another address in one of the two rows: the share's name is its left part"
 
 // Share makes sure of a shared mailbox. It is looked for by address first, then
 // by the uid that we give; its name stands in one name space with logins. The
@@ -71,7 +71,7 @@ func (m *Maker) badShare(ctx context.Context, r *realm, w Share) (*refusal, erro
 		return because("choose another name", "%q belongs to BlueMind itself", w.Name), nil
 	}
 	if !localForm.MatchString(w.Name) || slices.Contains([]byte(w.Name), '/') {
-		return because("write another name in the row, column login; the label can be anything", "BlueMind does not take %q as the name of a shared mailbox: it wants the form of an address' left part, without \"/\"", w.Name), nil
+		return because("write another address in the row: the share's name is its left part; the label can be anything", "BlueMind does not take %q as the name of a shared mailbox: it wants the form of an address' left part, without \"/\"", w.Name), nil
 	}
 	return m.badAddresses(ctx, r, w.Address, w.Aliases)
 }
@@ -249,7 +249,7 @@ func (m *Maker) compareShare(ctx context.Context, r *realm, w Share, s *bmapi.Ma
 		notes = append(notes, because("correct the row, column data_location, or move the mailbox in BlueMind", "its mail is kept by %s, not by %s", s.DataLocation, w.DataLocation))
 	}
 	if s.UID == bmapi.ShareUID(r.uid, w.Name) && s.Name != w.Name {
-		notes = append(notes, because("correct the row, column login", "it was renamed in BlueMind: %s", s.Name))
+		notes = append(notes, because("rename it back, or leave it: its mail arrives all the same", "it was renamed in BlueMind: %s", s.Name))
 	}
 	if len(changes) == 0 {
 		return fresh, nil, notes, nil
