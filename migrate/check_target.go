@@ -62,7 +62,7 @@ func (c *checkup) installation(ctx context.Context) bool {
 	case err != nil:
 		c.found.add(checkRunning, Blocker, "its state could not be asked: "+err.Error(), "run bmsync check again")
 	case state != bmapi.Running:
-		c.found.add(checkRunning, Blocker, "BlueMind is in state "+state, "wait until it is running; bmctl status on the server says more")
+		c.found.add(checkRunning, Blocker, notRunning(state), notRunningMend)
 	default:
 		c.found.add(checkRunning, Ok, state, "")
 	}
@@ -136,7 +136,7 @@ func (c *checkup) enter(ctx context.Context) bool {
 	if p.id, err = p.admin.Identity(ctx); err != nil {
 		text, mend := fmt.Sprintf("the installation could not be identified: %v", err), "run bmsync check again"
 		if errors.Is(err, bmapi.ErrPermission) {
-			text, mend = t.Admin+" has not the rights that provisioning needs", "write admin: admin0@global.virt under target "+t.Name+" in bmsync.yaml"
+			text, mend = noAdministrator(t), "write admin: admin0@global.virt under target "+t.Name+" in bmsync.yaml"
 		}
 		c.found.add(checkAdmin, Blocker, text, mend)
 		p.close(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -75,6 +76,10 @@ func dialSource(ctx context.Context, s Source, login string, log *slog.Logger) (
 	return imap.DialSource(ctx, s.Server, cred, imap.Options{Idle: s.Idle, Logger: log, Name: "source " + s.Name})
 }
 
+// ErrNoRow is what [Source].Credentials answers of a login that is in the plan
+// and in no row any more.
+var ErrNoRow = errors.New("accounts.csv has no row for it any more")
+
 // SecretError says that the secret of a source login could not be had.
 type SecretError struct {
 	Source, Login string
@@ -115,7 +120,9 @@ func (p *platform) administrators(secret string) bool {
 	return p.secret == sha256.Sum256([]byte(secret)) || p.admin.Holds(secret)
 }
 
-// openPlatform logs in to the API and finds out which BlueMind it is.
+// openPlatform logs in to the API and finds out which BlueMind it is. One that is
+// not running, or whose administrator may not provision, blocks what was asked
+// for.
 func openPlatform(ctx context.Context, t Target, log *slog.Logger) (*platform, error) {
 	client, err := bmapi.New(bmapi.Options{BaseURL: t.URL, TLS: t.TLS, Origin: "bmsync", Logger: log})
 	if err != nil {
@@ -128,6 +135,9 @@ func openPlatform(ctx context.Context, t Target, log *slog.Logger) (*platform, e
 	if t.Version != "" && t.Version != fmt.Sprint(p.version.Major) {
 		return nil, &VersionMismatchError{Target: t.Name, Want: t.Version + ", as bmsync.yaml says", Have: p.version.ReleaseName}
 	}
+	if err := p.running(ctx); err != nil {
+		return nil, fmt.Errorf("target %s: %w", t.Name, err)
+	}
 	secret, err := p.adminSecret(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("target %s: secret of %s: %w", t.Name, t.Admin, err)
@@ -138,9 +148,35 @@ func openPlatform(ctx context.Context, t Target, log *slog.Logger) (*platform, e
 	}
 	p.admin = session.WithRenew(p.adminSecret)
 	if p.id, err = p.admin.Identity(ctx); err != nil {
+		p.close(ctx)
+		if errors.Is(err, bmapi.ErrPermission) {
+			err = &BlockedError{Reason: noAdministrator(t), Mend: "write admin: admin0@global.virt under target " + t.Name + " in bmsync.yaml", Err: err}
+		}
 		return nil, fmt.Errorf("target %s: %w", t.Name, err)
 	}
 	return p, nil
+}
+
+// running refuses a BlueMind whose core answers, and is not there to be worked
+// on: in maintenance administrators may log in and write, and nobody else may.
+func (p *platform) running(ctx context.Context) error {
+	state, err := p.client.State(ctx)
+	if err != nil {
+		return err
+	}
+	if state != bmapi.Running {
+		return blocked(notRunningMend, "%s", notRunning(state))
+	}
+	return nil
+}
+
+// What is said of a target that can't be worked on, here and in check.
+const notRunningMend = "wait until it is running; bmctl status on the server says more"
+
+func notRunning(state string) string { return "BlueMind is in state " + state }
+
+func noAdministrator(t Target) string {
+	return t.Admin + " has not the rights that provisioning needs"
 }
 
 // close ends the administrator's session.
