@@ -43,12 +43,9 @@ type Finding struct {
 	Command  string   `json:"command,omitempty"`  // the mend, where it can be typed as it stands
 	Items    int64    `json:"items,omitempty"`    // messages, folders … that Text counts at its end
 	Count    int      `json:"count,omitempty"`    // accounts that it holds for
-	Accounts []string `json:"accounts,omitempty"` // the first 20 of them, in the order of accounts.csv; none where all is well
+	Accounts []string `json:"accounts,omitempty"` // all of them, in the order of accounts.csv; none where all is well
 	Notes    []string `json:"notes,omitempty"`    // what there is to say of each of Accounts; "" for nothing
 }
-
-// shownAccounts bounds the accounts that a finding names.
-const shownAccounts = 20
 
 // member is an account that a finding holds for.
 type member struct {
@@ -69,13 +66,15 @@ type group struct {
 	mend    string
 	command string
 	count   int
-	members []member // the first by row
+	members []member
+	ranked  bool // members have an order of their own; else it is that of the rows
 	weight  int64
 	items   int64
 }
 
 // findings gathers what goroutines find, grouped by rule and reason, so that
-// 50,000 accounts need no more than a page. It is safe for concurrent use.
+// 50,000 accounts need no more than a page, if each group is cut short. It is
+// safe for concurrent use.
 type findings struct {
 	mu     sync.Mutex
 	groups map[findingKey]*group
@@ -103,13 +102,8 @@ func (f *findings) account(r checkRule, s Severity, text, mend string, m member)
 	g.count++
 	g.weight = max(g.weight, m.weight)
 	g.items += m.items
-	if s == Ok {
-		return
-	}
-	at, _ := slices.BinarySearchFunc(g.members, m.row, func(have member, row int) int { return cmp.Compare(have.row, row) })
-	if at < shownAccounts {
-		g.members = slices.Insert(g.members, at, m)
-		g.members = g.members[:min(len(g.members), shownAccounts)]
+	if s != Ok {
+		g.members = append(g.members, m)
 	}
 }
 
@@ -117,9 +111,9 @@ func (f *findings) account(r checkRule, s Severity, text, mend string, m member)
 func (f *findings) ranked(r checkRule, s Severity, text, mend, command string, members []member) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	g := &group{mend: mend, command: command, count: len(members)}
+	g := &group{mend: mend, command: command, count: len(members), ranked: true}
 	if s != Ok {
-		g.members = members[:min(len(members), shownAccounts)]
+		g.members = members
 	}
 	f.groups[findingKey{r, s, text}] = g
 }
@@ -172,6 +166,9 @@ func (f *findings) list() []Finding {
 			one.Text = fmt.Sprintf("%s, %d in all", key.text, g.items)
 		}
 		noted := false
+		if !g.ranked {
+			slices.SortStableFunc(g.members, func(a, b member) int { return cmp.Compare(a.row, b.row) })
+		}
 		for _, m := range g.members {
 			one.Accounts = append(one.Accounts, m.address)
 			one.Notes = append(one.Notes, m.note)

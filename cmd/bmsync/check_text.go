@@ -16,6 +16,9 @@ type checkText struct{ migrate.CheckResult }
 var severityWords = map[migrate.Severity]string{migrate.Ok: "ok", migrate.Warning: "warn", migrate.Blocker: "BLOCK", migrate.Skipped: "skip",
 	migrate.Unanswered: "ASK", migrate.Later: "later"}
 
+// shownAccounts bounds the accounts that a finding names on a terminal.
+const shownAccounts = 20
+
 // phaseTitles head the findings of a phase.
 var phaseTitles = map[migrate.Phase]string{migrate.PhaseRehearsal: "From the rehearsal on:",
 	migrate.PhaseBefore: "Before the DNS change, on the server that people will use:", migrate.PhaseAfterDNS: "After the DNS change:"}
@@ -50,15 +53,16 @@ func (t checkText) finding(w io.Writer, f migrate.Finding) {
 		rule = fmt.Sprint(f.Rule)
 	}
 	fmt.Fprintf(w, "%-5s %2s %-17s %s%s\n", severityWords[f.Severity], rule, f.Name, f.Text, concerned(f))
-	for i, address := range f.Accounts {
+	shown := f.Accounts[:min(len(f.Accounts), shownAccounts)]
+	for i, address := range shown {
 		line := address
 		if i < len(f.Notes) && f.Notes[i] != "" {
 			line += ": " + f.Notes[i]
 		}
 		fmt.Fprintf(w, "          %s\n", line)
 	}
-	if more := f.Count - len(f.Accounts); more > 0 && len(f.Accounts) > 0 {
-		fmt.Fprintf(w, "          … and %d more\n", more)
+	if more := len(f.Accounts) - len(shown); more > 0 {
+		fmt.Fprintf(w, "          … and %d more; --json has them all\n", more)
 	}
 	if f.Severity == migrate.Unanswered {
 		if f.ID == "disk" && t.Sizing != nil {
