@@ -207,8 +207,11 @@ func (o AnswerOptions) check() error {
 	if err := checkWords("the name of who answers", o.By, longestName); err != nil {
 		return err
 	}
-	if strings.TrimSpace(o.By) == "" {
+	switch strings.TrimSpace(o.By) {
+	case "":
 		return &AnswerError{"the name of who answers is missing", "--by NAME"}
+	case "NAME": // as the command stands in what check prints
+		return &AnswerError{"NAME is to be replaced by the name of who answers", `--by "Ada Lovelace"`}
 	}
 	return checkWords("the note", o.Note, longestNote)
 }

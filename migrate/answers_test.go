@@ -269,6 +269,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 		{title: "another version's", rules: []string{"no-pst", "cyrus-tree"}, text: "rule cyrus-tree concerns BlueMind 4 only, and test is BlueMind 5", mend: "leave it out"},
 		{title: "no rule", text: "no rule is named"},
 		{title: "nobody", rules: []string{"no-pst"}, edit: func(o *migrate.AnswerOptions) { o.By = "  " }, text: "name of who answers is missing", mend: "--by NAME"},
+		{title: "the printed command as it stands", rules: []string{"no-pst"}, edit: func(o *migrate.AnswerOptions) { o.By = "NAME" }, text: "NAME is to be replaced", mend: "--by"},
 		{title: "two lines", rules: []string{"no-pst"}, edit: func(o *migrate.AnswerOptions) { o.Note = "a\nb" }, text: "the note holds"},
 		{title: "a bell", rules: []string{"no-pst"}, edit: func(o *migrate.AnswerOptions) { o.By = "A\a" }, text: "the name of who answers holds"},
 		{title: "a book", rules: []string{"no-pst"}, edit: func(o *migrate.AnswerOptions) { o.Note = strings.Repeat("é", 501) }, text: "longer than 500"},

@@ -193,6 +193,7 @@ func subscriptionCases() []ruleCase {
 	}
 	return []ruleCase{
 		{rule: "subscription", title: "long", text: "PROD, until", check: licensed(until(90, full), bmsim.Config{}, "ada")},
+		{rule: "subscription", title: "without an end", text: "PROD, without an end", check: licensed(`{"kind":"PROD","valid":true,"ends":null}`, bmsim.Config{}, "ada")},
 		{rule: "subscription", title: "none", fires: migrate.Warning, text: "no subscription", check: licensed(`{"kind":"NONE","valid":false,"ends":null,"customer":"None"}`, bmsim.Config{}, "ada")},
 		{rule: "subscription", title: "over", fires: migrate.Warning, text: "has ended on", check: licensed(until(-2, ""), bmsim.Config{}, "ada")},
 		{rule: "subscription", title: "nearly over", fires: migrate.Warning, text: "ends on", check: licensed(until(20, ""), bmsim.Config{}, "ada")},

@@ -81,7 +81,11 @@ func (c *checkup) subscription(ctx context.Context) {
 	for _, m := range sub.Messages {
 		c.found.add(checkSubscription, Warning, "BlueMind says of its subscription: "+m, mend)
 	}
-	c.found.add(checkSubscription, Ok, fmt.Sprintf("%s, until %s", sub.Kind, sub.Ends.Format(time.DateOnly)), "")
+	until := "without an end"
+	if !sub.Ends.IsZero() {
+		until = "until " + sub.Ends.Format(time.DateOnly)
+	}
+	c.found.add(checkSubscription, Ok, sub.Kind+", "+until, "")
 }
 
 // maximums are the settings that limit users of a domain, by type of account.

@@ -147,11 +147,13 @@ func (a *accountCheck) quota(quota, used, coming int64) {
 	if a.box == nil {
 		mend = "write a larger quota in accounts.csv, or raise the domain's default in BlueMind"
 	}
-	a.find(checkQuota, Blocker, text, mend,
-		fmt.Sprintf("needs %s more: %s used and %s to come, of %s", AboutSize(lack), AboutSize(used), AboutSize(coming), AboutSize(quota<<10)))
-	if a.box != nil {
-		a.found.command(checkQuota, Blocker, text, "bm-cli user update ADDRESS --quota KIB")
+	note := fmt.Sprintf("needs %s more: %s used and %s to come, of %s", AboutSize(lack), AboutSize(used), AboutSize(coming), AboutSize(quota<<10))
+	if a.box == nil || a.share() {
+		a.find(checkQuota, Blocker, text, mend, note)
+		return
 	}
+	a.find(checkQuota, Blocker, text, mend, fmt.Sprintf("%s; KIB at least %d", note, quota+(lack+1023)>>10))
+	a.found.command(checkQuota, Blocker, text, "bm-cli user update ADDRESS --quota KIB")
 }
 
 // largestLimit is the highest message size that BlueMind supports, and what a
@@ -223,6 +225,9 @@ func (c *checkup) sizes() {
 		}
 	}
 }
+
+// namedInCommand is how many users one command can name.
+const namedInCommand = 20
 
 // longUpload is from where on the limit is worth a word.
 const longUpload = time.Hour
@@ -305,7 +310,7 @@ func (c *checkup) slowest() {
 	}
 	const text = "BlueMind 5 lets no more than 1 MiB/s into one user's mailboxes unless that was lifted; these need more than an hour"
 	command, mend := "bm-cli mail imap-rate-limit --strategy none", "lift the limit; afterwards: bm-cli mail imap-rate-limit --reset"
-	if len(long) <= shownAccounts {
+	if len(long) <= namedInCommand {
 		slices.Sort(names)
 		command = "bm-cli mail imap-rate-limit --bypass " + strings.Join(slices.Compact(names), ",")
 		mend = "lift the limit for them (this list takes the place of an earlier one); afterwards: bm-cli mail imap-rate-limit --reset"

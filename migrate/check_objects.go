@@ -221,13 +221,15 @@ func (a *accountCheck) imported(ctx context.Context) error {
 	if note == "" && len(out.Fixes) > 0 {
 		note = out.Fixes[0].Problem
 	}
+	severity, text := Warning, "the user comes from LDAP or AD, and something lacks there"
 	switch {
 	case out.Action == objects.Conflict:
-		a.find(checkDirectory, Blocker, "the user comes from LDAP or AD, and can't be filled yet", "give ad-fixes.csv to the directory's administrator", note)
-	case len(out.Fixes) > 0:
-		a.find(checkDirectory, Warning, "the user comes from LDAP or AD, and something lacks there", "give ad-fixes.csv to the directory's administrator", note)
-	default:
+		severity, text = Blocker, "the user comes from LDAP or AD, and can't be filled yet"
+	case len(out.Fixes) == 0:
 		a.find(checkDirectory, Ok, "imported, and complete", "", "")
+		return nil
 	}
+	a.find(checkDirectory, severity, text, "write the list of what lacks, and give it to the directory's administrator", note)
+	a.found.command(checkDirectory, severity, text, "bmsync check --target "+a.Target.Name+" --fixes ad-fixes.csv")
 	return nil
 }

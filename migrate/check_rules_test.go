@@ -205,7 +205,7 @@ func TestCheckCountsQuotas(t *testing.T) { // rule 10
 	}
 	w.plan()
 	f := fires(t, w.check(), "quota", migrate.Blocker, "too small", "ada@"+domain)
-	if f.Rule != 10 || len(f.Notes) != 1 || !strings.Contains(f.Notes[0], "needs 24.6 kB more") || !strings.Contains(f.Mend, "two minutes") {
+	if f.Rule != 10 || len(f.Notes) != 1 || !strings.Contains(f.Notes[0], "needs 24.6 kB more") || !strings.HasSuffix(f.Notes[0], "; KIB at least 33") || !strings.Contains(f.Mend, "two minutes") {
 		t.Errorf("%+v", f)
 	}
 	set := func(key, value string) {

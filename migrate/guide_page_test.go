@@ -155,6 +155,25 @@ func TestGuidePageAsJSON(t *testing.T) {
 	}
 }
 
+// TestGuideSaysNoMoreThanWasTried: without --probe nobody has logged in by a
+// key, and the page ticks no such rule.
+func TestGuideSaysNoMoreThanWasTried(t *testing.T) {
+	w := newWorld(t, people("ada"), "ada")
+	for _, probe := range []bool{false, true} {
+		page, err := migrate.NewGuide(w.check(func(o *migrate.CheckOptions) { o.Probe = probe }), migrate.GuideOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, chapter := range page.Chapters {
+			for _, rule := range chapter.Rules {
+				if strings.HasPrefix(rule.Text, "A key of the API is made") && (rule.Outcome == migrate.Ok) != probe {
+					t.Errorf("probed %t: %s: %+v", probe, rule.Outcome, rule.Checks)
+				}
+			}
+		}
+	}
+}
+
 func TestGuideInAnUnknownLanguage(t *testing.T) {
 	if _, err := migrate.NewGuide(guideResult(4), migrate.GuideOptions{Language: "de"}); err == nil {
 		t.Error("a page in German")

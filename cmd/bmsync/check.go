@@ -54,7 +54,7 @@ Exit code 4: something blocks, or a question is open; a person must decide.
 Warnings alone give 0.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.check(cmd); err != nil {
+			if err := o.check(cmd, a.json); err != nil {
 				return err
 			}
 			j, err := a.job(cmd, o.target, needTarget)
@@ -88,7 +88,7 @@ Warnings alone give 0.`,
 }
 
 // check finds flags that don't go together.
-func (o *checkFlags) check(cmd *cobra.Command) error {
+func (o *checkFlags) check(cmd *cobra.Command, json bool) error {
 	given := func(name string) bool { return cmd.Flags().Changed(name) }
 	var verbs []string
 	for _, name := range []string{"confirm", "withdraw", "ask", "guide"} {
@@ -108,6 +108,8 @@ func (o *checkFlags) check(cmd *cobra.Command) error {
 		return &usageError{fmt.Errorf("--lang %s: there are en and fr", o.lang)}
 	case (answers || o.ask) && (o.probe || given("only") || given("fixes")):
 		return &usageError{errors.New("answers are for the whole target: --probe, --only and --fixes don't go with them")}
+	case o.fixes == "-" && (json || o.guide):
+		return &usageError{errors.New("--fixes - would mix two things on stdout: write it to a file (--json has the same under fixes)")}
 	case given("phase") && !slices.Contains(migrate.Phases(), migrate.Phase(o.phase)):
 		return &usageError{fmt.Errorf("--phase %s: there are rehearsal, before and after-dns", o.phase)}
 	}
