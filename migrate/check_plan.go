@@ -39,13 +39,17 @@ func (c *checkup) readPlan() error {
 	for i, row := range c.Rows {
 		rows[planKey(row)] = i
 	}
+	all, gone := c.wish.byKey(), []string(nil)
 	for a, err := range c.Plan.Accounts() {
 		if err != nil {
 			return err
 		}
 		i, ok := rows[a.Key()]
 		if !ok {
-			continue // left out of this check
+			if _, known := all[a.Key()]; !known {
+				gone = append(gone, a.Address)
+			}
+			continue // else left out of this check
 		}
 		c.stale(i, a)
 		s := surveyed{bytes: a.Survey.Bytes, largest: a.Survey.Largest, above: a.Survey.Above, large: a.Survey.Large,
@@ -61,7 +65,7 @@ func (c *checkup) readPlan() error {
 			}
 		}
 	}
-	c.staleObjects()
+	c.staleObjects(gone)
 	if c.Plan.Header.PolicyDigest != c.Policy.Digest() {
 		c.found.add(checkPlan, Warning, "the plan was made under another policy than the configuration has now", "bmsync plan")
 		c.found.command(checkPlan, Warning, "the plan was made under another policy than the configuration has now", "bmsync plan")

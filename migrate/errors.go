@@ -163,6 +163,10 @@ func judgeSession(err error, v *verdict) bool {
 		return true
 	}
 	var secret *SecretError
+	if errors.Is(err, ErrNoRow) {
+		v.scope, v.mend = accountHalt, "if it has left, take it out of the plan: bmsync plan; what a run made for it stays. Else put its row back"
+		return true
+	}
 	if errors.As(err, &secret) {
 		v.scope, v.mend = accountHalt, "give the source's secret as bmsync.yaml or accounts.csv names it"
 		return true

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"bmsync/bmapi"
@@ -74,6 +75,7 @@ func TestJudge(t *testing.T) {
 		{"cancelled in a call", &bmapi.ConnError{Err: context.Canceled}, interrupted},
 
 		{"secret not to be had", &SecretError{Err: errors.New("no such file")}, accountHalt},
+		{"no row any more", &SecretError{Err: ErrNoRow}, accountHalt},
 		{"blocked", blocked("do", "so"), accountHalt},
 		{"blocked beside others", errors.Join(cmd(imap.KindNo, "EXAMINE", ""), blocked("do", "so")), accountHalt},
 
@@ -110,4 +112,11 @@ func TestJudge(t *testing.T) {
 
 func cmdErr(command string, err error) error {
 	return &imap.Error{Kind: imap.KindRefused, Command: command, Err: err}
+}
+
+// TestLeaver: who is in the plan and in no row any more needs no secret.
+func TestLeaver(t *testing.T) {
+	if v := judge(&SecretError{Source: "old", Login: "ada", Err: ErrNoRow}); !strings.Contains(v.mend, "bmsync plan") || strings.Contains(v.mend, "secret") {
+		t.Errorf("mend %q", v.mend)
+	}
 }

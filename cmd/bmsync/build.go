@@ -80,7 +80,7 @@ func buildSources(c *Config, rows []migrate.Row) (map[string]migrate.Source, err
 			Credentials: func(ctx context.Context, login string) (imap.Credentials, error) {
 				ref, ok := refs[[2]string{s.Name, login}]
 				if !ok {
-					return imap.Credentials{}, fmt.Errorf("accounts.csv has no row for it any more")
+					return imap.Credentials{}, migrate.ErrNoRow
 				}
 				if s.Auth == authPlainAuthz {
 					secret, err := s.Secret.Resolve(ctx)

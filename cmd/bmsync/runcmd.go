@@ -93,35 +93,6 @@ func (a *app) runFixes(j *job, o migrate.RunOptions, r migrate.RunResult, path s
 	return a.writeFixes(fixesFile(j.config.Path, path), r.Objects.Fixes)
 }
 
-// warnOfOldPlan tells what configuration and accounts.csv say that the plan,
-// which is what a run goes by, doesn't know.
-func (a *app) warnOfOldPlan(j *job) error {
-	const mend = "bmsync plan takes it in"
-	if j.config.Policy.Digest() != j.plan.Header.PolicyDigest {
-		a.problem("warning", migrate.Problem{File: j.config.Plan, Text: "the plan was made under another policy than bmsync.yaml has now, and a run goes by the plan", Mend: mend})
-	}
-	planned := map[string]bool{}
-	for acct, err := range j.plan.Accounts() {
-		if err != nil {
-			return err
-		}
-		planned[acct.Source+"\x00"+acct.SourceLogin+"\x00"+acct.Address] = true
-	}
-	missing, first := 0, ""
-	for _, row := range j.rows {
-		if e, ok := j.config.Exception(row.Address); ok && e.Skip || planned[row.Source+"\x00"+row.Login+"\x00"+row.Address] {
-			continue
-		}
-		if missing++; missing == 1 {
-			first = row.Address
-		}
-	}
-	if missing > 0 {
-		a.problem("warning", migrate.Problem{File: j.config.Plan, Text: fmt.Sprintf("the plan lacks %s of accounts.csv, %s first", many(missing, "row"), first), Mend: mend})
-	}
-	return nil
-}
-
 func migrateRun(cmd *cobra.Command, o migrate.RunOptions, dry bool) (migrate.RunResult, error) {
 	if dry {
 		return migrate.DryRun(cmd.Context(), o)
