@@ -16,7 +16,6 @@ type estate struct {
 	*world
 	accounts, groups, rights string // CSVs, without their first lines
 	domains                  []migrate.PlanDomain
-	given                    []migrate.Row
 }
 
 const (

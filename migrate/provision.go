@@ -41,7 +41,6 @@ type provisioner struct {
 	maker *objects.Maker
 	store *state.Store    // nil: a dry run that knows of no earlier one
 	anew  map[string]bool // accounts that are given up and begun anew, by address in the plan
-	final bool            // shares that were handed over are left alone until their mail has to move
 	sleep func(context.Context, time.Duration) error
 	tell  func(context.Context, objects.Outcome) (news bool, err error) // an error is the state's
 

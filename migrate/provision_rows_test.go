@@ -21,12 +21,12 @@ func TestRowsOfOneMailbox(t *testing.T) {
 	}{
 		"two domains are one": {
 			bmsim.Domain{Name: "a.example", Aliases: []string{"b.example"}},
-			"old;desk1;desk@a.example;user;desk1;First Desk;Desk;;;;;\nold;desk2;desk@b.example;user;desk2;Second Desk;Desk;;;;;\n", nil,
+			"old;desk1;desk@a.example;user;desk1;First Desk;Desk;;;;;;\nold;desk2;desk@b.example;user;desk2;Second Desk;Desk;;;;;;\n", nil,
 			map[string]string{"desk@a.example": "all_aliases: false", "desk@b.example": "all_aliases: false"},
 		},
 		"an alias alone": {
 			bmsim.Domain{Name: "a.example", Users: []bmsim.User{{Login: "boss", Name: "Boss", Emails: []string{"boss@a.example", "desk@a.example"}}}},
-			"old;desk;desk@a.example;user;;Desk;;;;;;\nold;boss;boss@a.example;user;;Boss;;;;;;\n", []string{"desk@a.example"},
+			"old;desk;desk@a.example;user;;Desk;;;;;;;\nold;boss;boss@a.example;user;;Boss;;;;;;;\n", []string{"desk@a.example"},
 			map[string]string{"desk@a.example": "boss@a.example"},
 		},
 	} {
