@@ -186,7 +186,13 @@ func (m *Maker) settleShare(ctx context.Context, r *realm, w Share, o Outcome, s
 		notes, changes = append(notes, unchanged(changes)), nil
 	}
 	e := shareEntry(r, s, box, true)
-	if len(changes) > 0 && !m.Dry {
+	switch {
+	case len(changes) == 0:
+	case m.Dry: // rows that follow find it by what it would get
+		if bad := r.would.take(e, "", fresh.Emails); bad != nil {
+			notes, changes = append(notes, bad), nil
+		}
+	default:
 		bad, err := m.patchShare(ctx, r, w, fresh)
 		if err != nil {
 			return nil, o, err

@@ -66,13 +66,19 @@ func (m *Maker) settleOpen(ctx context.Context, r *realm, w User, o Outcome, u *
 			return nil, o, err
 		}
 	}
-	o.Changes = diff.words()
 	e := entryOf(r, u, box, true)
-	if len(diff.changes) > 0 && !m.Dry {
+	switch {
+	case len(diff.changes) == 0:
+	case !m.Dry:
 		if e, err = m.readUser(ctx, r, u.UID, true); err != nil {
 			return nil, o, err
 		}
+	default: // rows that follow find him by what he would get
+		if bad := r.would.take(e, "", diff.fresh.Emails); bad != nil {
+			diff.notes, diff.changes = append(diff.notes, bad), nil
+		}
 	}
+	o.Changes = diff.words()
 	if len(diff.notes) > 0 {
 		return e, o.conflict(diff.notes...), nil
 	}
