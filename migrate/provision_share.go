@@ -163,8 +163,10 @@ func (v *provisioner) letWrite(ctx context.Context, box *objects.Entry, address 
 		}
 		outcomes = append(outcomes, subscribed)
 	}
-	if _, told := v.let.LoadOrStore(box.UID, true); told { // by the bulk pass
-		outcomes = slices.DeleteFunc(outcomes, func(o objects.Outcome) bool { return o.Action == objects.AsWanted })
+	if _, told := v.let.LoadOrStore(box.UID, true); told { // by the bulk pass, which made in a dry run nothing of it
+		outcomes = slices.DeleteFunc(outcomes, func(o objects.Outcome) bool {
+			return o.Action == objects.AsWanted || v.maker.Dry && o.Action != objects.Conflict
+		})
 	}
 	if err := v.outcome(ctx, outcomes...); err != nil {
 		return nil, err
@@ -184,5 +186,9 @@ func (v *provisioner) writerOf(ctx context.Context, e *entry, box *objects.Entry
 		return nil, err // a dry run would make him
 	}
 	w := &entry{Domain: found.Domain, Address: v.want.target.Address(address), Version: e.Version}
-	return w, ofWriter(address, v.prove(ctx, w, found))
+	err = v.prove(ctx, w, found)
+	if err == nil && !v.maker.Dry {
+		err = v.folders(ctx, w) // without them he sees no mailbox at all; his own account may come later, or not at all
+	}
+	return w, ofWriter(address, err)
 }
