@@ -76,6 +76,9 @@ func (a *app) exit(err error) int {
 	if err == nil {
 		return 0
 	}
+	if errors.Is(err, errUnread) {
+		return exitInterrupted // there is nobody to tell it
+	}
 	if e, ok := errors.AsType[*exitError](err); ok {
 		if e.err != nil {
 			a.tell(e.err)

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -24,19 +25,24 @@ func mainWith(network migrate.Network) int {
 	stop := make(chan struct{})
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // else it was begun by nohup
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	once := sync.OnceFunc(func() { close(stop) })
 	go func() {
 		// Once: finish what is in flight, record it, end. Twice: end now. Both
 		// leave a state that resumes.
-		var once sync.Once
+		asked := false
 		for range signals {
-			ended := true
-			once.Do(func() { ended = false; close(stop) })
-			if ended {
+			if asked {
 				cancel()
 			}
+			asked = true
+			once()
 		}
 	}()
-	a := &app{stdout: os.Stdout, stderr: os.Stderr, env: os.LookupEnv, stop: stop, network: network}
+	signal.Ignore(syscall.SIGPIPE) // which would end the process at once, with its keys alive
+	a := &app{stdout: &heard{os.Stdout, once}, stderr: &heard{os.Stderr, once}, env: os.LookupEnv, stop: stop, network: network}
 	return a.run(ctx, os.Args[1:])
 }
 
@@ -56,6 +62,24 @@ func (a *app) run(ctx context.Context, args []string) int {
 	err := root.ExecuteContext(ctx)
 	return a.exit(err)
 }
+
+// heard is a stream that says so when its reader is gone: that is an interrupt.
+type heard struct {
+	w    io.Writer
+	gone func()
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	n, err := h.w.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		h.gone()
+		err = errUnread
+	}
+	return n, err
+}
+
+// errUnread ends a command whose result nobody reads any more.
+var errUnread = errors.New("nobody reads the output any more")
 
 // lockedWriter lets events, log and errors share one stream.
 type lockedWriter struct {

@@ -187,8 +187,8 @@ func cmdUntil(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, neg, args, 2, "signal NAME INT|TERM")
-	signals := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}
+	usage(ts, neg, args, 2, "signal NAME INT|TERM|HUP")
+	signals := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}
 	ts.Check(jobOf(ts, args[0]).cmd.Process.Signal(signals[args[1]]))
 }
 
