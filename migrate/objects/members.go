@@ -240,14 +240,18 @@ func (m *Maker) memberEntry(ctx context.Context, r *realm, ref Ref) (memberFound
 // unknown says why a reference leads to nobody.
 func (m *Maker) unknown(ctx context.Context, r *realm, ref Ref) (*refusal, error) {
 	if ref.Kind == RefGroup {
-		return because("give the group rows in groups.csv, or correct the row", "the domain %s has no group %q", r.uid, groupName(ref.Name)), nil
+		return because("give the group rows in groups.csv, or correct the row; if it is there, see what keeps it out of BlueMind", "the domain %s has no group %q", r.uid, groupName(ref.Name)), nil
 	}
 	if !strings.Contains(ref.Name, "@") {
 		return because("write an address, or group:NAME", "%q is no address", ref.Name), nil
 	}
 	name := domainOf(ref.Name)
 	if r.has(name) {
-		return because("add the address to accounts.csv, or correct the row", "the domain %s has nobody with the address %s", r.uid, tidy(ref.Name)), nil
+		mend := "add the address to accounts.csv, or correct the row"
+		if m.rowOf(tidy(ref.Name)) != "" {
+			mend = "see to his own row first: something keeps him out of BlueMind"
+		}
+		return because(mend, "the domain %s has nobody with the address %s", r.uid, tidy(ref.Name)), nil
 	}
 	d, ok, err := found(m.Admin.LookupDomain(ctx, name))
 	if err != nil {

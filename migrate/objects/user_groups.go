@@ -32,7 +32,7 @@ func (m *Maker) groupsOf(ctx context.Context, r *realm, names []string) ([]*bmap
 			}
 		}
 		if g == nil {
-			return nil, because("add the group to groups.csv, or correct the row, column groups", "the domain %s has no group %q", r.uid, name), nil
+			return nil, because("add the group to groups.csv, or correct the row, column groups; if it is there, see what keeps it out of BlueMind", "the domain %s has no group %q", r.uid, name), nil
 		}
 		if owned(g.ExternalID) {
 			return nil, because("add him to the group in "+directoryName(g.ExternalID), "the group %q comes from %s, which decides who is in it", name, directoryName(g.ExternalID)), nil
