@@ -292,3 +292,18 @@ func FuzzReadAccounts(f *testing.F) {
 		}
 	})
 }
+
+// TestReadAccountsFormula: what a spreadsheet would calculate is told, and its mend
+// is one that can be typed.
+func TestReadAccountsFormula(t *testing.T) {
+	const head = "source;source_login;target_address;display_name\n"
+	_, err := ReadAccounts(strings.NewReader(head+"old;ada;ada@example.org;=A1\n"), "a")
+	var input *InputError
+	if !errors.As(err, &input) || len(input.Problems) != 1 || !strings.Contains(input.Problems[0].Mend, "'=") {
+		t.Fatalf("%v", err)
+	}
+	rows, err := ReadAccounts(strings.NewReader(head+"old;ada;ada@example.org;'=A1\n"), "a")
+	if err != nil || len(rows) != 1 || rows[0].DisplayName != "=A1" {
+		t.Errorf("%v, %v", rows, err)
+	}
+}

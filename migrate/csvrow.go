@@ -38,7 +38,7 @@ func (r *rowReader) cell(column string) string {
 		r.add(column, "is the error value of a spreadsheet's formula", "correct the formula")
 		return ""
 	case s[0] == '=':
-		r.add(column, "is a spreadsheet's formula", "write its value")
+		r.add(column, "is a spreadsheet's formula", "write its value; what really begins with = gets an apostrophe in front: '=")
 		return ""
 	case s[0] == '\'' && formula(s[1:]):
 		return s[1:]

@@ -135,7 +135,7 @@ func TestShareAtTheEnd(t *testing.T) {
 	w.opts.Final = true
 	w.complete()
 	w.opts.Final = false
-	if res := w.verify(migrate.RereadNone); res.OK != 1 || len(res.Failed) != 1 || !strings.Contains(strings.Join(res.Failed[0].Findings, " "), "nobody may read") {
+	if res := w.verify(migrate.RereadNone); res.OK != 1 || len(res.Failed) != 1 || !strings.Contains(strings.Join(res.Failed[0].Findings, " "), "nobody may read") || !strings.Contains(strings.Join(res.Failed[0].Findings, " "), "give somebody the right Read") {
 		t.Errorf("without anybody who may read it: %+v", res)
 	}
 	admin := w.admin()

@@ -173,7 +173,11 @@ func (r *runner) prove(ctx context.Context, row state.Account, o VerifyOptions) 
 		if verdict.scope == interrupted {
 			return v.proof, r.store.UpdateAccount(context.WithoutCancel(ctx), row) // as it was
 		}
-		v.proof.find("%s", verdict.reason)
+		told := verdict.reason
+		if b, ok := errors.AsType[*BlockedError](err); ok && b.Mend != "" {
+			told += " (" + b.Mend + ")"
+		}
+		v.proof.find("%s", told)
 	}
 	p := &v.proof
 	p.OK = len(p.Findings) == 0
