@@ -202,6 +202,12 @@ func mendOf(err error) string {
 	if _, ok := errors.AsType[*bmapi.ConnError](err); ok && !isCertificate(err) {
 		return "see whether url of that target in bmsync.yaml is right, and reached from here; bmsync check says more"
 	}
+	if f, ok := errors.AsType[*bmapi.Fault](err); ok && (f.Status == 502 || f.Status == 503 || f.Status == 504) {
+		return "BlueMind's core doesn't run, or is starting: wait until it is up, then type the same again"
+	}
+	if _, ok := errors.AsType[*bmapi.VersionError](err); ok {
+		return "upgrade BlueMind before migrating into it"
+	}
 	if isCertificate(err) {
 		return "name the authority that signed it as ca_file in bmsync.yaml, or, for one host, insecure_skip_verify: [HOST]; it is never accepted silently"
 	}
