@@ -170,8 +170,12 @@ func (f *finisher) set(ctx context.Context, a *PlanAccount, row state.Account) e
 		return err
 	}
 	rights := f.rightsOf(a)
+	viewers, err := f.viewers(ctx, e, rights)
+	if err != nil {
+		return err
+	}
 	if a.Kind == KindShare {
-		if err := f.takeBack(ctx, e, a, row, rights); err != nil {
+		if err := f.takeBack(ctx, e, a, row, rights, viewers); err != nil {
 			return err
 		}
 	}
@@ -183,7 +187,7 @@ func (f *finisher) set(ctx context.Context, a *PlanAccount, row state.Account) e
 		if err := v.outcome(ctx, outcomes...); err != nil {
 			return err
 		}
-		if err := f.subscribe(ctx, e, rights); err != nil {
+		if err := f.subscribe(ctx, e, viewers); err != nil {
 			return err
 		}
 	}
@@ -196,7 +200,7 @@ func (f *finisher) set(ctx context.Context, a *PlanAccount, row state.Account) e
 
 // takeBack withdraws what a share's writer was given to fill it, as far as the
 // plan doesn't give it to him.
-func (f *finisher) takeBack(ctx context.Context, box *objects.Entry, a *PlanAccount, row state.Account, rights []objects.Right) error {
+func (f *finisher) takeBack(ctx context.Context, box *objects.Entry, a *PlanAccount, row state.Account, rights []objects.Right, viewers []*objects.Entry) error {
 	v := f.r.provision
 	writers := []string{v.want.target.Address(a.Writer)}
 	if row.Writer != "" && !slices.Contains(writers, row.Writer) { // of an earlier plan
@@ -215,7 +219,8 @@ func (f *finisher) takeBack(ctx context.Context, box *objects.Entry, a *PlanAcco
 		if err != nil {
 			return fmt.Errorf("look for the writer %s: %w", address, err)
 		}
-		writes, reads := mayStill(rights, address)
+		writes := mayWrite(rights, address)
+		reads := slices.ContainsFunc(viewers, func(u *objects.Entry) bool { return u.UID == writer.UID })
 		for kind, keep := range map[objects.Kind]bool{objects.KindRight: writes, objects.KindSubscription: reads} {
 			if keep {
 				continue
@@ -228,16 +233,12 @@ func (f *finisher) takeBack(ctx context.Context, box *objects.Entry, a *PlanAcco
 	return nil
 }
 
-// mayStill says what the plan leaves a writer of.
-func mayStill(rights []objects.Right, address string) (writes, reads bool) {
-	for _, r := range rights {
-		if r.Grantee.Kind != objects.RefUser || r.Grantee.Name != address {
-			continue
-		}
-		writes = writes || slices.Contains(r.Verbs, bmapi.VerbWrite) || slices.Contains(r.Verbs, bmapi.VerbAll)
-		reads = reads || seesBox(r.Verbs)
-	}
-	return writes, reads
+// mayWrite says whether the plan lets a writer go on.
+func mayWrite(rights []objects.Right, address string) bool {
+	return slices.ContainsFunc(rights, func(r objects.Right) bool {
+		return r.Grantee.Kind == objects.RefUser && r.Grantee.Name == address &&
+			(slices.Contains(r.Verbs, bmapi.VerbWrite) || slices.Contains(r.Verbs, bmapi.VerbAll))
+	})
 }
 
 // seesBox says whether verbs let somebody read a mailbox, so that it has to
@@ -279,32 +280,43 @@ func (f *finisher) withdraw(ctx context.Context, kind objects.Kind, box *objects
 	return nil
 }
 
-// subscribe makes a mailbox appear to those who may read it; BlueMind does so
-// for nobody, and for members of groups least of all.
-func (f *finisher) subscribe(ctx context.Context, box *objects.Entry, rights []objects.Right) error {
-	v := f.r.provision
-	if !v.want.plan.Header.Policy.Shares.Subscribe {
-		return nil
-	}
+// viewers are the users whom the plan lets read a mailbox, by themselves or by a
+// group.
+func (f *finisher) viewers(ctx context.Context, box *objects.Entry, rights []objects.Right) ([]*objects.Entry, error) {
+	var out []*objects.Entry
+	seen := map[string]bool{box.UID: true} // it is his own
 	for _, r := range rights {
 		if !seesBox(r.Verbs) {
 			continue
 		}
 		users, err := f.grantees(ctx, box.Domain, r.Grantee)
 		if err != nil {
-			return fmt.Errorf("subscribe %s to %s: %w", r.Grantee.Name, box.Address, err)
+			return nil, fmt.Errorf("find out who %s is, for %s: %w", r.Grantee.Name, box.Address, err)
 		}
 		for _, user := range users {
-			if user.UID == box.UID {
-				continue // his own
+			if !seen[user.UID] {
+				seen[user.UID] = true
+				out = append(out, user)
 			}
-			outcome, err := v.maker.Subscribe(ctx, user, box)
-			if err != nil {
-				return fmt.Errorf("subscribe %s to %s: %w", user.Address, box.Address, err)
-			}
-			if err := v.outcome(ctx, outcome); err != nil {
-				return err
-			}
+		}
+	}
+	return out, nil
+}
+
+// subscribe makes a mailbox appear to those who may read it; BlueMind does so
+// for nobody, and for members of groups least of all.
+func (f *finisher) subscribe(ctx context.Context, box *objects.Entry, viewers []*objects.Entry) error {
+	v := f.r.provision
+	if !v.want.plan.Header.Policy.Shares.Subscribe {
+		return nil
+	}
+	for _, user := range viewers {
+		outcome, err := v.maker.Subscribe(ctx, user, box)
+		if err != nil {
+			return fmt.Errorf("subscribe %s to %s: %w", user.Address, box.Address, err)
+		}
+		if err := v.outcome(ctx, outcome); err != nil {
+			return err
 		}
 	}
 	return nil
