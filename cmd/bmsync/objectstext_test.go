@@ -79,3 +79,18 @@ func TestObjectsText(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", &out, want)
 	}
 }
+
+// TestRunAgain: what is to be typed again is what was typed.
+func TestRunAgain(t *testing.T) {
+	for want, r := range map[string]migrate.RunResult{
+		"bmsync run --target test --final\n":   {Final: true},
+		"bmsync run --target test --objects\n": {ObjectsOnly: true},
+		"bmsync run --target test\n":           {},
+	} {
+		r.Target, r.NewRefusals = "test", true
+		var b strings.Builder
+		if err := runText(&b, r); err != nil || !strings.HasSuffix(b.String(), "Running again is safe: "+want) {
+			t.Errorf("%q, %v", b.String(), err)
+		}
+	}
+}

@@ -141,10 +141,21 @@ func runText(w io.Writer, r migrate.RunResult) error {
 		}
 	case migrate.Partial, migrate.Interrupted:
 		if !r.DryRun {
-			out.say("Running again is safe: bmsync run --target %s", r.Target)
+			out.say("Running again is safe: bmsync run --target %s", r.Target+partOf(r))
 		}
 	}
 	return out.err
+}
+
+// partOf is what a run was asked for beside the target, as it was typed.
+func partOf(r migrate.RunResult) string {
+	switch {
+	case r.Final:
+		return " --final"
+	case r.ObjectsOnly:
+		return " --objects"
+	}
+	return ""
 }
 
 // statesText counts the accounts, in a dry run those alone that would stop.
