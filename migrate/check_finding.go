@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 // Severity says what follows from a finding.
@@ -161,17 +162,17 @@ func (f *findings) list() []Finding {
 		g := f.groups[key]
 		r, _ := key.rule.table()
 		one := Finding{ID: r.ID, Rule: r.Number, Name: r.Name, Phase: r.Phase, How: r.How,
-			Severity: key.severity, Text: key.text, Mend: g.mend, Command: g.command, Items: g.items, Count: g.count}
+			Severity: key.severity, Text: visible(key.text), Mend: visible(g.mend), Command: visible(g.command), Items: g.items, Count: g.count}
 		if g.items > 0 {
-			one.Text = fmt.Sprintf("%s, %d in all", key.text, g.items)
+			one.Text = fmt.Sprintf("%s, %d in all", one.Text, g.items)
 		}
 		noted := false
 		if !g.ranked {
 			slices.SortStableFunc(g.members, func(a, b member) int { return cmp.Compare(a.row, b.row) })
 		}
 		for _, m := range g.members {
-			one.Accounts = append(one.Accounts, m.address)
-			one.Notes = append(one.Notes, m.note)
+			one.Accounts = append(one.Accounts, visible(m.address))
+			one.Notes = append(one.Notes, visible(m.note))
 			noted = noted || m.note != ""
 		}
 		if !noted {
@@ -180,6 +181,17 @@ func (f *findings) list() []Finding {
 		out = append(out, one)
 	}
 	return out
+}
+
+// visible is a text without what a terminal would obey: names of folders,
+// servers and people come from strangers, who could write lines of ours.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
 }
 
 // outcomes gives every rule of the table its result, by the worst of its

@@ -23,6 +23,20 @@ func TestFindingsNameAllAccounts(t *testing.T) {
 	}
 }
 
+// TestFindingsShowNoControlCharacters: what a source calls itself and its
+// folders writes no line of ours, and clears no screen.
+func TestFindingsShowNoControlCharacters(t *testing.T) {
+	f := newFindings()
+	f.account(checkNotMail, Warning, "of \x1b[2Jdomain", "mend\r\nit", member{address: "a\u202e@x.org", note: "Évil\nok       target            fine"})
+	f.command(checkNotMail, Warning, "of \x1b[2Jdomain", "rm\n-rf")
+	got := f.list()[0]
+	for have, want := range map[string]string{got.Text: "of  [2Jdomain", got.Mend: "mend  it", got.Accounts[0]: "a @x.org", got.Notes[0]: "Évil ok       target            fine", got.Command: "rm -rf"} {
+		if have != want {
+			t.Errorf("%q, want %q", have, want)
+		}
+	}
+}
+
 func TestRulesAreWhole(t *testing.T) {
 	seen := map[string]bool{}
 	for _, r := range Rules() {
