@@ -100,6 +100,8 @@ type checkup struct {
 	elsewhereOnce sync.Once
 	elsewhere     elsewhere
 
+	away bool // BlueMind has stopped answering
+
 	mu    sync.Mutex
 	boxes map[string][]int // rows by domain and mailbox: two rows may name one
 	fresh map[string][]int // rows by domain and login, of mailboxes that a run makes
@@ -218,13 +220,13 @@ func (c *checkup) lookAtTarget(ctx context.Context) {
 func (c *checkup) lookAtAccounts(ctx context.Context) {
 	var g errgroup.Group
 	g.SetLimit(c.Workers)
-	lost := breaker{limit: 3 * c.Workers}
+	lost := breaker{limit: c.Workers} // each has tried for minutes
 	for i := range c.Rows {
 		if ctx.Err() != nil {
 			break
 		}
 		if lost.tripped() {
-			c.found.account(checkMailbox, Blocker, "not looked at: BlueMind had stopped answering", "run bmsync check again", c.member(i, ""))
+			c.found.account(checkMailbox, Blocker, notAnswering, checkAgain, c.member(i, ""))
 			continue
 		}
 		g.Go(func() error {
@@ -238,7 +240,12 @@ func (c *checkup) lookAtAccounts(ctx context.Context) {
 		})
 	}
 	g.Wait()
+	c.away = lost.tripped()
 }
+
+// What is said of what comes after BlueMind has stopped answering: each call
+// would wait for minutes.
+const notAnswering, checkAgain = "not looked at: BlueMind had stopped answering", "run bmsync check again"
 
 // member is a row as findings list it.
 func (c *checkup) member(row int, note string) member {

@@ -50,6 +50,10 @@ func groupCases() []ruleCase {
 		{rule: "groups", title: "an address that is a user's", fires: migrate.Blocker, text: "belongs to a user", check: csv(people("eve"), head+"staff;eve@example.org;ada@example.org;yes\n", "", nil, "ada")},
 		{rule: "groups", title: "a row that names an unknown one", fires: migrate.Blocker, text: "neither in groups.csv nor in BlueMind", accounts: addresses("ada"), check: csv(people("ada"), head+"staff;;;yes\n", "", func(w *world) { w.rows[0].Groups = []string{"board"} }, "ada")},
 		{rule: "groups", title: "a row that names one of BlueMind", check: csv(people("ada"), "", "", func(w *world) { staff(w); w.rows[0].Groups = []string{"staff"} }, "ada")},
+		{rule: "groups", title: "of a row, that can't be asked for", fires: migrate.Blocker, text: "the row names a group that could not be asked for", accounts: addresses("ada"), check: csv(people("ada"), "", "", func(w *world) {
+			w.rows[0].Groups = []string{"staff"}
+			w.sim.Faults().Add(bmsim.Fault{Kind: bmsim.Failing, Code: "FAILURE", Path: "/byName/"})
+		}, "ada")},
 		{rule: "groups", title: "that can't be asked for", fires: migrate.Blocker, text: "could not be looked at", check: csv(people("ada"), head+"staff;;ada@example.org;yes\n", "", func(w *world) {
 			w.sim.Faults().Add(bmsim.Fault{Kind: bmsim.Failing, Code: "FAILURE", Path: "/byName/"})
 		}, "ada")},

@@ -97,6 +97,10 @@ var indicatorOf = map[string]string{AccountFull: "FullUser", AccountSimple: "Sim
 // userCounts compares who is to be created with what domains and subscription
 // allow.
 func (c *checkup) userCounts(ctx context.Context) {
+	if c.away {
+		c.found.add(checkUserCount, Skipped, notAnswering, checkAgain)
+		return
+	}
 	made := map[string]int{}
 	seen := map[*bmapi.Domain]bool{}
 	for _, name := range slices.Sorted(maps.Keys(c.domains)) {

@@ -55,10 +55,25 @@ func (c *checkup) lookAtGroups(ctx context.Context) {
 		return
 	}
 	for _, g := range c.wish.groups {
+		if c.away {
+			break
+		}
 		if err := c.lookAtGroup(ctx, g); err != nil && ctx.Err() == nil {
-			c.found.add(checkGroups, Blocker, fmt.Sprintf("group %s could not be looked at: %v", g.Name, err), "run bmsync check again")
+			c.found.add(checkGroups, Blocker, fmt.Sprintf("group %s could not be looked at: %v", g.Name, err), checkAgain)
+			c.away = bmapi.Temporary(err)
 		}
 	}
+	c.groupsOfRows(ctx)
+	if c.away {
+		c.found.add(checkGroups, Blocker, notAnswering, checkAgain)
+	}
+	if !c.found.said(checkGroups) {
+		c.found.add(checkGroups, Ok, fmt.Sprintf("%d groups, and all that they name is known", len(c.wish.groups)), "")
+	}
+}
+
+// groupsOfRows makes sure that the groups are known that rows name.
+func (c *checkup) groupsOfRows(ctx context.Context) {
 	for i, row := range c.Rows {
 		_, name, _ := strings.Cut(row.Address, "@")
 		d := c.domains[name]
@@ -66,14 +81,17 @@ func (c *checkup) lookAtGroups(ctx context.Context) {
 			continue
 		}
 		for _, group := range row.Groups {
-			known, err := c.known(ctx, d, PlanRef{Kind: RefGroup, Name: group})
-			if err == nil && !known {
+			if c.away || ctx.Err() != nil {
+				return
+			}
+			switch known, err := c.known(ctx, d, PlanRef{Kind: RefGroup, Name: group}); {
+			case err != nil && ctx.Err() == nil:
+				c.found.account(checkGroups, Blocker, "the row names a group that could not be asked for", checkAgain, c.member(i, group+": "+err.Error()))
+				c.away = bmapi.Temporary(err)
+			case err == nil && !known:
 				c.found.account(checkGroups, Blocker, "the row names a group that is neither in groups.csv nor in BlueMind", "add it to groups.csv, or correct the row", c.member(i, group))
 			}
 		}
-	}
-	if !c.found.said(checkGroups) {
-		c.found.add(checkGroups, Ok, fmt.Sprintf("%d groups, and all that they name is known", len(c.wish.groups)), "")
 	}
 }
 
@@ -140,11 +158,16 @@ func (c *checkup) lookAtRights(ctx context.Context) {
 		if d == nil || d.failed || d.found == nil && !d.create {
 			continue // told by rule 5
 		}
+		if c.away {
+			c.found.account(checkRights, Blocker, notAnswering, checkAgain, c.member(r.row, ""))
+			continue
+		}
 		switch known, err := c.known(ctx, d, r.Grantee); {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			c.found.account(checkRights, Blocker, "BlueMind could not be asked for who gets rights", "run bmsync check again", c.member(r.row, err.Error()))
+			c.found.account(checkRights, Blocker, "BlueMind could not be asked for who gets rights", checkAgain, c.member(r.row, err.Error()))
+			c.away = bmapi.Temporary(err)
 		case !known:
 			c.found.account(checkRights, Blocker, "rights are asked for somebody who is in no row and not in BlueMind", "correct rights.csv, or create them in BlueMind",
 				c.member(r.row, fmt.Sprintf("%s (%s)", r.Grantee.Name, r.From)))
