@@ -16,6 +16,7 @@ const (
 	KindResource  = "RESOURCE"
 	KindMailshare = "MAILSHARE"
 	KindExternal  = "EXTERNALUSER"
+	KindDomain    = "DOMAIN"
 )
 
 // DirEntry is an entry of a domain's directory, of any kind.

@@ -82,11 +82,19 @@ func (s *Sim) granted(ctx context.Context, container string, before []directory.
 	return s.back.granted(ctx, s, e, before)
 }
 
-// itemCount counts a folder's records, expunged ones included.
+// itemCount counts what a user's container holds, or a folder's records, expunged
+// ones included.
 func (s *Sim) itemCount(c *call) (any, error) {
 	uid, ok := strings.CutPrefix(c.p("container"), "mbox_records_")
 	if !ok {
-		return nil, directory.Faultf(directory.NotFound, "container %s not found", c.p("container"))
+		owner, home, err := s.dir.Home(c.p("container"))
+		if err != nil {
+			return nil, err
+		}
+		if err := c.self(owner.Domain, owner.UID); err != nil {
+			return nil, err
+		}
+		return map[string]int{"total": home.Items}, nil
 	}
 	recs, err := c.records(uid, true)
 	if err != nil {

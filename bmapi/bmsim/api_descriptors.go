@@ -6,8 +6,8 @@ import (
 	"bmsync/bmapi/bmsim/internal/directory"
 )
 
-// aclType is the type of the containers that hold the rights on mailboxes, the
-// only ones here.
+// aclType is the type of the containers that hold the rights on mailboxes. Of the
+// others there are only a user's own, and those are only listed and counted.
 const aclType = "mailboxacl"
 
 // descriptor is ContainerDescriptor.
@@ -135,6 +135,14 @@ func (s *Sim) listContainers(c *call, domainUID, userUID string) (any, error) {
 	}
 	groups := s.dir.MemberOf(domainUID, userUID)
 	all := []descriptor{}
+	if q.Owner != "" && q.Type != "" && q.Type != aclType { // whoever asks, and of any domain
+		for _, h := range s.dir.Homes(q.Owner) {
+			if h.Type == q.Type {
+				all = append(all, descriptor{UID: h.UID, Name: h.UID, Owner: q.Owner, Type: h.Type, DomainUID: s.dir.DomainOf(q.Owner), Settings: map[string]string{}})
+			}
+		}
+		return all, nil
+	}
 	for _, e := range s.dir.Entries(domainUID) {
 		box, err := s.dir.Container(directory.ACLContainer(e.UID))
 		if err != nil || q.Type != "" && q.Type != aclType || q.Owner != "" && q.Owner != box.UID || q.Name != "" && q.Name != box.MailboxName() {

@@ -105,7 +105,7 @@ func (s *Sim) entryState(e *directory.Entry) entryState {
 // named is an entry by kind and name, as its uid may differ; what is unknown
 // stays a uid.
 func (s *Sim) named(domainUID, uid string) string {
-	if e, ok := s.dir.Entry(domainUID, uid); ok && e.External == nil {
+	if e, ok := s.dir.Entry(domainUID, uid); ok && e.MailboxName() != "" {
 		return e.Kind + " " + e.MailboxName()
 	}
 	return uid
@@ -125,6 +125,8 @@ func plainValue(e *directory.Entry) any {
 		return m
 	case e.External != nil:
 		return *e.External
+	case e.Plain != nil:
+		return *e.Plain
 	default:
 		g := *e.Group
 		g.Emails, g.MemberCount = emails, nil

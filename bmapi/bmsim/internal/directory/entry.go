@@ -9,9 +9,10 @@ const (
 	KindGroup     = "GROUP"
 	KindExternal  = "EXTERNALUSER"
 	KindDomain    = "DOMAIN"
+	KindBook      = "ADDRESSBOOK"
 )
 
-// Entry is a directory entry: one of User, Mailshare, Group and External is set.
+// Entry is a directory entry: one of User, Mailshare, Group, External and Plain is set.
 // Once in the store it is never changed.
 type Entry struct {
 	Meta
@@ -21,6 +22,7 @@ type Entry struct {
 	Mailshare *Mailshare        `json:"mailshare,omitempty"`
 	Group     *Group            `json:"group,omitempty"`
 	External  *ExternalUser     `json:"external,omitempty"`
+	Plain     *Base             `json:"plain,omitempty"`    // an address book, calendar, resource or unit: listed, and no more
 	Password  string            `json:"password,omitempty"` // a hash
 	Members   []Member          `json:"members,omitempty"`
 	ACL       []ACE             `json:"acl,omitempty"`
@@ -29,6 +31,7 @@ type Entry struct {
 	Settings  map[string]string `json:"settings,omitempty"`
 	Roles     []string          `json:"roles,omitempty"`
 	NoACL     bool              `json:"noACL,omitempty"` // a hook failed: the container of its rights is missing
+	Homes     []Home            `json:"homes,omitempty"` // a user's containers that aren't new and empty
 }
 
 func (e *Entry) id() string { return e.Domain + "/" + e.UID }
@@ -41,6 +44,8 @@ func (e *Entry) base() *Base {
 		return &e.Mailshare.Base
 	case e.External != nil:
 		return &e.External.Base
+	case e.Plain != nil:
+		return e.Plain
 	default:
 		return &e.Group.Base
 	}
@@ -66,7 +71,7 @@ func (e *Entry) Archived() bool { return e.base().Archived }
 
 // HasMailbox tells whether mail can be kept for the entry.
 func (e *Entry) HasMailbox() bool {
-	return e.Domain != GlobalDomain && !e.base().System && e.External == nil
+	return e.Domain != GlobalDomain && !e.base().System && e.External == nil && e.Plain == nil
 }
 
 // MailboxName is the name in the domain's name space of mailboxes; "" of what is
@@ -77,7 +82,7 @@ func (e *Entry) MailboxName() string {
 		return string(e.User.Login)
 	case e.Mailshare != nil:
 		return string(e.Mailshare.Name)
-	case e.External != nil:
+	case e.External != nil, e.Plain != nil:
 		return ""
 	default:
 		return "_" + string(e.Group.Name)

@@ -39,7 +39,7 @@ func (q Query) Check() error {
 // from and size.
 func (s *Store) Search(domainUID string, q Query) ([]Item[DirEntry], int) {
 	all := []Item[DirEntry]{}
-	for _, e := range s.Entries(domainUID) {
+	for _, e := range append(s.Entries(domainUID), s.innate(domainUID)...) {
 		if d := e.DirEntry(); q.matches(e, d) {
 			all = append(all, Item[DirEntry]{Value: d, Meta: e.Meta})
 		}
