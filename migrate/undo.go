@@ -239,7 +239,7 @@ func (u *undoer) withdraw(ctx context.Context, m objects.Made) (objects.Outcome,
 		return held == "", err
 	})
 	if err == nil && outcome.Action == objects.Kept && held != "" {
-		outcome.Reason, outcome.Mend = held, "it stays; delete it in BlueMind if it is to go with its mail"
+		outcome.Reason, outcome.Mend = held, "it stays; delete it in BlueMind if it is to go with all it holds"
 	}
 	return outcome, err
 }
@@ -276,15 +276,12 @@ func (u *undoer) keys(ctx context.Context, m objects.Made) (busy string, err err
 	return busy, nil
 }
 
-// holds says what a mailbox holds that nobody would want to lose; "" if it is
-// empty. What BlueMind itself sends to a new user is nothing.
+// holds says what a mailbox or its owner holds that nobody would want to lose; ""
+// if it is empty. What BlueMind itself sends to a new user is nothing.
 func (u *undoer) holds(ctx context.Context, m objects.Made, uid string) (string, error) {
 	admin := u.r.platform.admin
 	list, err := admin.Folders(ctx, m.DomainUID, uid, m.Kind == objects.KindUser)
-	if errors.Is(err, bmapi.ErrNotFound) || bmapi.CodeOf(err) == bmapi.CodeUnknown {
-		return "", nil // without a mailbox, as a hook that failed leaves it
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, bmapi.ErrNotFound) { // without a mailbox, as a hook that failed leaves it
 		return "", fmt.Errorf("folders of %s: %w", m.Name, err)
 	}
 	total, inbox := int64(0), int64(0)
@@ -305,12 +302,12 @@ func (u *undoer) holds(ctx context.Context, m objects.Made, uid string) (string,
 	switch {
 	case err != nil:
 		return "", err
-	case ours > 0 && total > 0:
+	case ours > 0 && (total > 0 || u.r.platform.version.Major == 4): // there, what core shows is late
 		return fmt.Sprintf("it holds %d messages, and bmsync copied %d into it", total, ours), nil
-	case total == inbox && inbox <= welcome:
-		return "", nil
+	case total > inbox || inbox > welcome:
+		return fmt.Sprintf("it holds %d messages", total), nil
 	}
-	return fmt.Sprintf("it holds %d messages", total), nil
+	return u.besideMail(ctx, m, uid)
 }
 
 // ours counts what the ledger has copied into a mailbox.

@@ -11,7 +11,7 @@ import (
 
 // Withdraw takes back what a run made, as its record says: what is gone already
 // counts as withdrawn. It keeps what is in use or was changed by others since,
-// and says why. Of users and shares, empty tells whether any mail is there; keys
+// and says why. Of users and shares, empty tells whether anything is there; keys
 // of a user have to be deleted before.
 //
 // To be called in the opposite order of making: subscriptions, rights, members,
@@ -213,13 +213,13 @@ func (m *Maker) groupsWith(ctx context.Context, domainUID string, who bmapi.Memb
 	return names, nil
 }
 
-// inUse says why a mailbox stays: there is mail in it.
+// inUse says why a mailbox stays: there is something in it.
 func inUse(ctx context.Context, uid string, empty func(context.Context, string) (bool, error)) (*refusal, error) {
 	is, err := empty(ctx, uid)
 	if err != nil || is {
 		return nil, err
 	}
-	return because("bmsync reset ADDRESS takes away what bmsync copied; other mail has to go by hand", "there is mail in it"), nil
+	return because("it stays; delete it in BlueMind if it is to go with all it holds", "it isn't empty"), nil
 }
 
 func (m *Maker) takeShare(ctx context.Context, made Made, empty func(context.Context, string) (bool, error)) (*refusal, error) {
@@ -269,19 +269,19 @@ func (m *Maker) takeUser(ctx context.Context, made Made, empty func(context.Cont
 	return nil, m.Admin.DeleteUser(ctx, made.DomainUID, made.UID)
 }
 
-// takeDomain deletes a domain in which nothing is left but what BlueMind put
-// there itself: its two groups, its address book and calendar, technical users.
+// takeDomain deletes a domain in whose directory nothing is left but what BlueMind
+// put there itself: the domain, its two groups, its address book, technical users.
 func (m *Maker) takeDomain(ctx context.Context, made Made) (*refusal, error) {
 	if _, ok, err := found(m.Admin.Domain(ctx, made.UID)); err != nil || !ok {
 		return nil, err
 	}
 	counts := map[string]int{}
-	kinds := []string{bmapi.KindUser, bmapi.KindMailshare, bmapi.KindGroup, bmapi.KindResource, bmapi.KindExternal}
-	for e, err := range m.Admin.Entries(ctx, made.UID, bmapi.DirQuery{Kinds: kinds}) {
+	for e, err := range m.Admin.Entries(ctx, made.UID, bmapi.DirQuery{}) {
 		if err != nil {
 			return nil, err
 		}
-		if e.Kind == bmapi.KindGroup && (e.DisplayName == bmapi.UsersGroup || e.DisplayName == adminGroup) ||
+		if e.Kind == bmapi.KindDomain || e.EntryUID == bmapi.DomainBook(made.UID) ||
+			e.Kind == bmapi.KindGroup && (e.DisplayName == bmapi.UsersGroup || e.DisplayName == adminGroup) ||
 			m.isGone(Made{Kind: KindUser, DomainUID: made.UID, UID: e.EntryUID}) {
 			continue
 		}

@@ -127,12 +127,21 @@ func TestWithdrawKeeps(t *testing.T) {
 			u := &bmapi.User{Login: "new", FamilyNames: "New", Emails: []bmapi.Email{{Address: "new@one.test", IsDefault: true}}}
 			return a.CreateUser(ctx, d, "new", u)
 		}},
+		{"domain with a calendar of others", objects.KindDomain, d, "there is something in it: calendar: 1", nil},
+		{"domain with an address book of others", objects.KindDomain, d, "there is something in it: addressbook: 1", nil},
+		{"domain with a resource of others", objects.KindDomain, d, "there is something in it: resource: 1", nil},
+		{"domain with a unit of others", objects.KindDomain, d, "there is something in it: org unit: 1", nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			s, j := start(t, 5), &ledger{}
 			w := small()
 			s.must(s.maker(j), w)
+			if tc.do == nil {
+				_, kind, _ := strings.Cut(tc.says, ": ")
+				kind = strings.ToUpper(strings.ReplaceAll(strings.TrimSuffix(kind, ": 1"), " ", "_"))
+				tc.do = func(context.Context, *bmapi.Session) error { return s.sim.AddEntry(d, "hand-made", kind, "Hand-made") }
+			}
 			if err := tc.do(t.Context(), s.admin); err != nil {
 				t.Fatal(err)
 			}
