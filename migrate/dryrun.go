@@ -126,6 +126,9 @@ func (r *runner) dryAccounts(ctx context.Context) (RunResult, error) {
 }
 
 func (r *runner) dryAccount(ctx context.Context, a *PlanAccount, one *AccountResult) error {
+	if over, err := r.dryHandedOver(ctx, a); over || err != nil {
+		return err
+	}
 	e, err := r.provision.ensure(ctx, a, true)
 	if err != nil {
 		return err

@@ -48,9 +48,12 @@ func (w *accountWork) decide(ctx context.Context, src *imap.Source) ([]folderJob
 }
 
 // keepFolder finds or makes a folder's row. A folder that was filled under
-// one decision is not filled under another.
+// one decision is not filled under another. A dry run writes no row.
 func (w *accountWork) keepFolder(ctx context.Context, job *folderJob, known []state.Folder) error {
-	i := slices.IndexFunc(known, func(f state.Folder) bool { return f.Source == job.Source })
+	i, dry := slices.IndexFunc(known, func(f state.Folder) bool { return f.Source == job.Source }), w.run.provision.maker.Dry
+	if i < 0 && dry {
+		return nil
+	}
 	if i < 0 {
 		row, err := w.run.store.EnsureFolder(ctx, state.Folder{Account: w.row.ID, Source: job.Source, Target: job.Target,
 			Rule: job.Rule, Reason: job.Reason, Role: string(job.Role), Late: job.late})
@@ -64,8 +67,10 @@ func (w *accountWork) keepFolder(ctx context.Context, job *folderJob, known []st
 	}
 	if row.Target != job.Target || row.Rule != job.Rule || row.Reason != job.Reason || row.Late != job.late {
 		row.Target, row.Rule, row.Reason, row.Role, row.Late = job.Target, job.Rule, job.Reason, string(job.Role), job.late
-		if err := w.run.store.UpdateFolder(ctx, row); err != nil {
-			return err
+		if !dry {
+			if err := w.run.store.UpdateFolder(ctx, row); err != nil {
+				return err
+			}
 		}
 	}
 	job.row = row

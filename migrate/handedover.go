@@ -36,11 +36,32 @@ func (w *accountWork) handedOver(ctx context.Context, src *imap.Source) (bool, e
 		}
 	}
 	same, err := w.still(ctx, jobs)
-	if err == nil && !same {
+	if err == nil && !same && !w.run.provision.maker.Dry {
 		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address,
 			Text: "the share is not as it was handed over: its writer may write to it again", Mend: "bmsync run --final takes it back"})
 	}
 	return same, err
+}
+
+// dryHandedOver says whether a run would find a share as it was handed over,
+// and so give nobody a right on it.
+func (r *runner) dryHandedOver(ctx context.Context, a *PlanAccount) (bool, error) {
+	row, err := r.provision.row(ctx, a)
+	if err != nil || a.Kind != KindShare || row.Phase != PhaseLive {
+		return false, err
+	}
+	release, err := r.seats(ctx, a.Source)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	src, err := dialSource(ctx, r.opts.Sources[a.Source], a.SourceLogin, r.log)
+	if err != nil {
+		return false, err
+	}
+	defer src.Close()
+	w := &accountWork{run: r, plan: a, row: row}
+	return w.handedOver(ctx, src)
 }
 
 // unchanged says whether the source has a folder as it was gone through last.
