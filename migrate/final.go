@@ -123,7 +123,7 @@ func (f *finisher) survey(ctx context.Context, a *PlanAccount, row state.Account
 		left := RightNotSet{Mailbox: a.Address, Grantee: refText(right.Grantee), Verbs: right.Verbs, From: right.From, Reason: reason, Mend: mend}
 		switch {
 		case right.Unresolved:
-			left.Reason, left.Mend = right.Reason, "decide who is meant, write the right into rights.csv, and plan again"
+			left.Reason, left.Mend, left.Decide = right.Reason, decideRight(right), true
 		case reason == "":
 			continue
 		}
@@ -150,6 +150,15 @@ func (f *finisher) survey(ctx context.Context, a *PlanAccount, row state.Account
 		}
 	}
 	return err
+}
+
+// decideRight says how a right is decided that no run can set.
+func decideRight(r PlanRight) string {
+	who, meant := refText(r.Grantee), ""
+	if r.Grantee.Kind == "" {
+		who, meant = "source:"+who, "who is meant and "
+	}
+	return fmt.Sprintf("decide it: say in rights.csv %swhat he may do, or write there %s;%s;none if nothing, then: bmsync plan", meant, r.Mailbox, who)
 }
 
 func refText(r PlanRef) string {
@@ -198,34 +207,33 @@ func (f *finisher) set(ctx context.Context, a *PlanAccount, row state.Account) e
 	return f.r.store.UpdateAccount(ctx, row)
 }
 
-// takeBack withdraws what a share's writer was given to fill it, as far as the
-// plan doesn't give it to him.
+// takeBack withdraws what a share's writers were given to fill it, as far as the
+// plan doesn't give it to them.
 func (f *finisher) takeBack(ctx context.Context, box *objects.Entry, a *PlanAccount, row state.Account, rights []objects.Right, viewers []*objects.Entry) error {
-	v := f.r.provision
-	writers := []string{v.want.target.Address(a.Writer)}
-	if row.Writer != "" && !slices.Contains(writers, row.Writer) { // of an earlier plan
-		writers = append(writers, row.Writer)
+	fillers, err := f.fillers(ctx, box, a, row)
+	if err != nil {
+		return err
 	}
-	for _, address := range writers {
-		_, name, _ := strings.Cut(address, "@")
-		d, err := v.p.admin.LookupDomain(ctx, name)
-		if err != nil {
-			return fmt.Errorf("look for domain %s: %w", name, err)
+	writes := map[string]bool{}
+	for _, r := range rights {
+		if r.Grantee.Kind != objects.RefUser || !slices.Contains(r.Verbs, bmapi.VerbWrite) && !slices.Contains(r.Verbs, bmapi.VerbAll) {
+			continue
 		}
-		writer, err := v.maker.Find(ctx, d, objects.Ref{Kind: objects.RefUser, Name: address})
-		if errors.Is(err, bmapi.ErrNotFound) {
-			continue // he is gone, and his rights with him
+		e, err := f.r.provision.maker.Find(ctx, box.Domain, r.Grantee)
+		if err != nil && !errors.Is(err, bmapi.ErrNotFound) {
+			return fmt.Errorf("find out who %s is, for %s: %w", r.Grantee.Name, box.Address, err)
 		}
-		if err != nil {
-			return fmt.Errorf("look for the writer %s: %w", address, err)
+		if err == nil {
+			writes[e.UID] = true
 		}
-		writes := mayWrite(rights, address)
-		reads := slices.ContainsFunc(viewers, func(u *objects.Entry) bool { return u.UID == writer.UID })
-		for kind, keep := range map[objects.Kind]bool{objects.KindRight: writes, objects.KindSubscription: reads} {
+	}
+	for _, uid := range fillers {
+		reads := slices.ContainsFunc(viewers, func(u *objects.Entry) bool { return u.UID == uid })
+		for kind, keep := range map[objects.Kind]bool{objects.KindRight: writes[uid], objects.KindSubscription: reads} {
 			if keep {
 				continue
 			}
-			if err := f.withdraw(ctx, kind, box, writer.UID); err != nil {
+			if err := f.withdraw(ctx, kind, box, uid); err != nil {
 				return err
 			}
 		}
@@ -233,12 +241,39 @@ func (f *finisher) takeBack(ctx context.Context, box *objects.Entry, a *PlanAcco
 	return nil
 }
 
-// mayWrite says whether the plan lets a writer go on.
-func mayWrite(rights []objects.Right, address string) bool {
-	return slices.ContainsFunc(rights, func(r objects.Right) bool {
-		return r.Grantee.Kind == objects.RefUser && r.Grantee.Name == address &&
-			(slices.Contains(r.Verbs, bmapi.VerbWrite) || slices.Contains(r.Verbs, bmapi.VerbAll))
-	})
+// fillers are the uids of those who were let write to a share to fill it: the
+// plan's writer, and those of earlier plans.
+func (f *finisher) fillers(ctx context.Context, box *objects.Entry, a *PlanAccount, row state.Account) ([]string, error) {
+	v := f.r.provision
+	var uids []string
+	for _, address := range []string{v.want.target.Address(a.Writer), row.Writer} {
+		if address == "" {
+			continue
+		}
+		_, name, _ := strings.Cut(address, "@")
+		d, err := v.p.admin.LookupDomain(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("look for domain %s: %w", name, err)
+		}
+		writer, err := v.maker.Find(ctx, d, objects.Ref{Kind: objects.RefUser, Name: address})
+		if errors.Is(err, bmapi.ErrNotFound) {
+			continue // he is gone, and his rights with him
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look for the writer %s: %w", address, err)
+		}
+		uids = append(uids, writer.UID)
+	}
+	for o, err := range f.r.store.ObjectsOf(ctx, string(objects.KindRight), box.Domain.UID, box.UID) {
+		if err != nil {
+			return nil, err
+		}
+		if m := madeOf(o); m.Fills() {
+			uids = append(uids, m.Subject())
+		}
+	}
+	slices.Sort(uids)
+	return slices.Compact(uids), nil
 }
 
 // seesBox says whether verbs let somebody read a mailbox, so that it has to

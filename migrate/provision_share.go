@@ -152,7 +152,7 @@ func (v *provisioner) letWrite(ctx context.Context, box *objects.Entry, address 
 	if err != nil {
 		return nil, fmt.Errorf("look for the writer %s: %w", there, err)
 	}
-	outcomes, err := v.maker.Grant(ctx, box, []objects.Right{{Grantee: objects.Ref{Kind: objects.RefUser, Name: there}, Verbs: []string{bmapi.VerbWrite}}})
+	outcomes, err := v.maker.Grant(ctx, box, []objects.Right{{Grantee: objects.Ref{Kind: objects.RefUser, Name: there}, Verbs: []string{bmapi.VerbWrite}, Fills: true}})
 	if err != nil {
 		return nil, fmt.Errorf("let %s write to %s: %w", there, box.Address, err)
 	}

@@ -56,6 +56,7 @@ type grant struct {
 	subject string
 	verbs   []string
 	at      int // of its outcome
+	fills   bool
 }
 
 func (g *granting) outcome(who string) Outcome {
@@ -85,7 +86,7 @@ func (g *granting) find(ctx context.Context, right Right) error {
 		g.wanted[at].verbs = compact(g.m.verbs(), append(g.wanted[at].verbs, verbs...))
 		return nil
 	}
-	g.wanted = append(g.wanted, grant{who.UID, verbs, len(g.outcomes)})
+	g.wanted = append(g.wanted, grant{who.UID, verbs, len(g.outcomes), right.Fills})
 	g.outcomes = append(g.outcomes, o)
 	return nil
 }
@@ -154,15 +155,19 @@ func (g *granting) compare(ctx context.Context, acl []bmapi.AccessEntry) ([]give
 		if len(had) == 0 {
 			o.Action = Created
 		}
-		lacking = append(lacking, given{grant{w.subject, lacks, w.at}, g.made(w, lacks, had)})
+		lacking = append(lacking, given{grant{w.subject, lacks, w.at, w.fills}, g.made(w, lacks, had)})
 	}
 	return lacking, nil
 }
 
 // made is the record of a right: what was given, and what was there before.
 func (g *granting) made(w grant, gave, had []string) Made {
-	return Made{Kind: KindRight, DomainUID: g.r.uid, UID: g.box.UID, Name: g.outcomes[w.at].Name,
+	m := Made{Kind: KindRight, DomainUID: g.r.uid, UID: g.box.UID, Name: g.outcomes[w.at].Name,
 		Detail: w.subject + " gave=" + strings.Join(gave, ",") + " had=" + strings.Join(had, ",")}
+	if w.fills {
+		m.Detail += " to=" + toFill
+	}
+	return m
 }
 
 // put writes what is there and what lacks, noted before and after.

@@ -200,6 +200,7 @@ type Ref struct {
 type Right struct {
 	Grantee Ref
 	Verbs   []string // bmapi.VerbRead …
+	Fills   bool     // given to fill the mailbox: noted, so that it can be taken back
 }
 
 // Entry is what BlueMind has shown of a user, share or group. In a dry run it may

@@ -91,6 +91,13 @@ func (made Made) list(name string) []string {
 	return strings.Split(v, ",")
 }
 
+// toFill marks the record of a right that was given to fill a mailbox.
+const toFill = "fill"
+
+// Fills says of the record of a right that it was given to fill a mailbox, and not
+// because a plan wants it.
+func (made Made) Fills() bool { return made.field("to") == toFill }
+
 // Gave are the verbs that the record of a right says were given.
 func (made Made) Gave() []string { return made.list("gave") }
 
