@@ -49,11 +49,13 @@ type RightNotSet struct {
 	From    string   `json:"from"`
 	Reason  string   `json:"reason"`
 	Mend    string   `json:"mend,omitempty"`
+	Decide  bool     `json:"decide,omitempty"` // a person must; else running again does it, when the mail is there
 }
 
-// halts says whether a person must decide about an object.
+// halts says whether a person must decide about an object or a right.
 func (r *ObjectsResult) halts() bool {
-	return r.Conflicts > r.Differ || r.NewDiffer || slices.ContainsFunc(r.Failed, func(f ObjectFailure) bool { return f.Halt })
+	return slices.ContainsFunc(r.NotSet, func(n RightNotSet) bool { return n.Decide }) ||
+		r.Conflicts > r.Differ || r.NewDiffer || slices.ContainsFunc(r.Failed, func(f ObjectFailure) bool { return f.Halt })
 }
 
 // differs counts a conflict that was told as one that keeps no mail out.
