@@ -113,12 +113,20 @@ func (f *finisher) box(ctx context.Context, v *provisioner, a *PlanAccount) (*ob
 	return e, nil
 }
 
+// early says why it is too early for the rights of an account; "" if it isn't.
+func (f *finisher) early(a *PlanAccount, row state.Account) (reason, mend string) {
+	switch {
+	case row.State != AccountComplete:
+		return "the account is not complete", "bring it to an end, then: bmsync run --final --only " + a.Address
+	case row.Phase != PhaseLive && !f.r.asksFor(a): // complete as of an earlier run, and --failed left it out
+		return "this run didn't look for new mail of the account", "bmsync run --final --only " + a.Address
+	}
+	return "", ""
+}
+
 // survey counts who gets a mail, and lists what isn't set.
 func (f *finisher) survey(ctx context.Context, a *PlanAccount, row state.Account) error {
-	reason, mend := "", ""
-	if row.State != AccountComplete {
-		reason, mend = "the account is not complete", "bring it to an end, then: bmsync run --final --only "+a.Address
-	}
+	reason, mend := f.early(a, row)
 	for _, right := range a.Rights {
 		left := RightNotSet{Mailbox: a.Address, Grantee: refText(right.Grantee), Verbs: right.Verbs, From: right.From, Reason: reason, Mend: mend}
 		switch {
@@ -170,7 +178,7 @@ func refText(r PlanRef) string {
 
 // set brings the rights of one account to what the plan wants.
 func (f *finisher) set(ctx context.Context, a *PlanAccount, row state.Account) error {
-	if row.State != AccountComplete {
+	if reason, _ := f.early(a, row); reason != "" {
 		return nil
 	}
 	v := f.r.provision
