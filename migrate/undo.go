@@ -49,7 +49,7 @@ var undoKinds = []objects.Kind{objects.KindSubscription, objects.KindRight, obje
 	objects.KindGroup, objects.KindShare, objects.KindUser, objects.KindDomain}
 
 // Undo takes back what runs made on a target and recorded in its state, the
-// newest first, while it is as it was made and holds no mail. The rest is kept,
+// newest first, while it is as it was made and holds nothing. The rest is kept,
 // and said why. It takes the state's lock, so that no run of this state goes on
 // meanwhile.
 func Undo(ctx context.Context, o UndoOptions) (res Undone, err error) {
