@@ -202,7 +202,7 @@ func cmdMark(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // readCalls are those that change nothing, though they aren't all GET.
-var readCalls = regexp.MustCompile(`^POST /(auth/(login|logout|_su|validate)$|.*/(_search|_mget\w*|_count|_sorted|_filteredChangesetById|_missing)$)`)
+var readCalls = regexp.MustCompile(`^POST /(auth/(login|logout|_su|validate)$|.*/(_search|_mget\w*|_list|_count|_sorted|_filteredChangesetById|_missing)$)`)
 
 func cmdUntouched(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 0, "untouched")
