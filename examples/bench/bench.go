@@ -156,7 +156,7 @@ func (b *bench) addUsers(ctx context.Context, users string, last account) error 
 			return c.conn.Close()
 		}
 	}
-	return fmt.Errorf("Dovecot doesn't know %s: %w", last.SourceLogin, err)
+	return fmt.Errorf("no login as %s: %w", last.SourceLogin, err)
 }
 
 func (b *bench) sources(s scenario) string { return filepath.Join(b.dir, s.Name+".sources") }
