@@ -140,7 +140,7 @@ func (a *app) check(cmd *cobra.Command, j *job, f checkFlags) error {
 	if f.guide {
 		err = a.guide(res, f.lang)
 	} else {
-		err = a.result(res, checkText{res}.write)
+		err = a.result(res, checkText{res, a.again()}.write)
 	}
 	if err == nil {
 		err = a.checkFixes(res, f.fixes)

@@ -180,7 +180,7 @@ func TestCheckTextNamesTheFirst(t *testing.T) {
 	}
 	f.Notes[1] = "holds 3 messages"
 	var out bytes.Buffer
-	if err := (checkText{migrate.CheckResult{Target: "test", Accounts: 30, Warnings: 1, Findings: []migrate.Finding{f}}}).write(&out); err != nil {
+	if err := (checkText{migrate.CheckResult{Target: "test", Accounts: 30, Warnings: 1, Findings: []migrate.Finding{f}}, "bmsync"}).write(&out); err != nil {
 		t.Fatal(err)
 	}
 	got := strings.Split(out.String(), "\n")

@@ -9,7 +9,10 @@ import (
 )
 
 // checkText writes what a check has found, for a person.
-type checkText struct{ migrate.CheckResult }
+type checkText struct {
+	migrate.CheckResult
+	bmsync string // how the next command begins
+}
 
 // severityWords begin a finding's line. What blocks or asks is meant to be
 // seen.
@@ -105,10 +108,10 @@ func (t checkText) summary(w io.Writer) error {
 	}
 	_, err := fmt.Fprintf(w, "target %s%s, %s: %s, %s%s\n", t.Target, version, many(t.Accounts, "account"), many(t.Blockers, "blocker"), many(t.Warnings, "warning"), open)
 	if t.Blockers > 0 {
-		_, err = fmt.Fprintf(w, "Mend what blocks, then: bmsync check --target %s\n", t.Target)
+		_, err = fmt.Fprintf(w, "Mend what blocks, then: %s check --target %s\n", t.bmsync, t.Target)
 	}
 	if t.Unanswered > 0 {
-		_, err = fmt.Fprintf(w, "Somebody has to see to what asks; bmsync check --target %s --guide says how. Then:\n  %s\n", t.Target, t.Confirm())
+		_, err = fmt.Fprintf(w, "Somebody has to see to what asks; %s check --target %s --guide says how. Then:\n  %s\n", t.bmsync, t.Target, strings.Replace(t.Confirm(), "bmsync", t.bmsync, 1))
 	}
 	if t.Blockers+t.Unanswered == 0 && !t.Probed {
 		_, err = fmt.Fprintf(w, "Nobody was logged in on the target; --probe does so, with keys of its own\n")

@@ -50,7 +50,7 @@ func (a *app) answer(ctx context.Context, j *job, f checkFlags) error {
 		if len(list) == 0 {
 			fmt.Fprintln(w, "Nothing of it was confirmed; nothing is withdrawn")
 		}
-		_, err := fmt.Fprintf(w, "What is still open: bmsync check --target %s\n", o.Target.Name)
+		_, err := fmt.Fprintf(w, "What is still open: %s check --target %s\n", a.again(), o.Target.Name)
 		return err
 	})
 }
@@ -95,7 +95,7 @@ func (a *app) askAll(ctx context.Context, j *job, f checkFlags) error {
 		return err
 	}
 	if res.Installation == "" {
-		if err := (checkText{res}).write(a.stdout); err != nil {
+		if err := (checkText{res, a.again()}).write(a.stdout); err != nil {
 			return err
 		}
 		return &exitError{code: exitBlocked}

@@ -89,8 +89,37 @@ func TestRunAgain(t *testing.T) {
 	} {
 		r.Target, r.NewRefusals = "test", true
 		var b strings.Builder
-		if err := runText(&b, r); err != nil || !strings.HasSuffix(b.String(), "Running again is safe: "+want) {
+		if err := runText(&b, r, "bmsync"); err != nil || !strings.HasSuffix(b.String(), "Running again is safe: "+want) {
 			t.Errorf("%q, %v", b.String(), err)
 		}
+	}
+}
+
+// TestAgainWithItsFile: what is to be typed next finds the same file.
+func TestAgainWithItsFile(t *testing.T) {
+	for path, want := range map[string]string{
+		"":               "bmsync",
+		"bmsync.yaml":    "bmsync",
+		"lab/a-1.yaml":   "bmsync -c lab/a-1.yaml",
+		"été/b.yaml":     "bmsync -c été/b.yaml",
+		"my files/b'c.y": `bmsync -c 'my files/b'\''c.y'`,
+	} {
+		if got := (&app{configPath: path}).again(); got != want {
+			t.Errorf("%q: %s, want %s", path, got, want)
+		}
+	}
+	var b strings.Builder
+	text := checkText{migrate.CheckResult{Target: "test", Blockers: 1}, "bmsync -c x"}
+	if err := text.write(&b); err != nil || !strings.Contains(b.String(), "then: bmsync -c x check --target test\n") {
+		t.Errorf("%q, %v", &b, err)
+	}
+	b.Reset()
+	if err := (planSummary{}).text(&b, "bmsync -c x"); err != nil || !strings.HasSuffix(b.String(), "Next: bmsync -c x plan show, then bmsync -c x run --target …\n") {
+		t.Errorf("%q, %v", &b, err)
+	}
+	b.Reset()
+	done := migrate.RunResult{Target: "test"}
+	if err := runText(&b, done, "bmsync -c x"); err != nil || !strings.HasSuffix(b.String(), "Next: bmsync -c x verify --target test\n") {
+		t.Errorf("%q, %v", &b, err)
 	}
 }

@@ -54,7 +54,7 @@ func (a *app) plan(cmd *cobra.Command) error {
 	for _, p := range res.Unsurveyed {
 		out.Unsurveyed = append(out.Unsurveyed, p.Error())
 	}
-	if err := a.result(out, out.text); err != nil {
+	if err := a.result(out, func(w io.Writer) error { return out.text(w, a.again()) }); err != nil {
 		return err
 	}
 	if len(res.Unsurveyed) > 0 {
@@ -95,7 +95,8 @@ type planSummary struct {
 	Remarks []string             `json:"remarks,omitempty"` // what the CSVs say, understood otherwise than written
 }
 
-func (p planSummary) text(w io.Writer) error {
+// text ends with what to type next; bmsync is how that begins.
+func (p planSummary) text(w io.Writer, bmsync string) error {
 	t := p.Trailer
 	fmt.Fprintf(w, "%s: %s, %s, %s, %s; policy %.12s\n", p.Path, many(t.Accounts, "account"), many(t.Folders, "folder"), many(t.Messages, "message"), migrate.AboutSize(t.Bytes), p.PolicyDigest)
 	if p.Skipped > 0 {
@@ -112,7 +113,7 @@ func (p planSummary) text(w io.Writer) error {
 	few(w, publicTitle, publicLines(p.Public))
 	few(w, "changed since the plan before", p.Changes)
 	few(w, "could not be looked at; planned all the same, and decided when it is run", p.Unsurveyed)
-	_, err := fmt.Fprintln(w, "Next: bmsync plan show, then bmsync run --target …")
+	_, err := fmt.Fprintf(w, "Next: %s plan show, then %s run --target …\n", bmsync, bmsync)
 	return err
 }
 

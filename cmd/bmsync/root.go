@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"unicode"
 
 	"bmsync/migrate"
 
@@ -57,7 +58,7 @@ environment, environment over file. What plan decides is set where plan is run.
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "bmsync.yaml", "configuration file")
+	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", usualConfig, "configuration file")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "write results as JSON, and events as JSON lines to stderr")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "tell more on stderr")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
@@ -75,6 +76,24 @@ environment, environment over file. What plan decides is set where plan is run.
 	group(root, "Without a server:", newDemoCmd(a), newSimCmd(a), newVersionCmd(a))
 	return root
 }
+
+// again is how a command begins that is typed next, with the file that this one
+// was given.
+func (a *app) again() string {
+	switch path := a.configPath; {
+	case path == "" || path == usualConfig:
+		return "bmsync"
+	case strings.ContainsFunc(path, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+:@%,", r)
+	}):
+		return "bmsync -c '" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	default:
+		return "bmsync -c " + path
+	}
+}
+
+// usualConfig is the file that is read where none is named.
+const usualConfig = "bmsync.yaml"
 
 // group adds commands under a title of their own.
 func group(root *cobra.Command, title string, commands ...*cobra.Command) {

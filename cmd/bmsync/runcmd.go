@@ -55,7 +55,7 @@ and verified on one that is.`,
 			if err != nil {
 				return j.suggest(err)
 			}
-			if err := a.result(res, func(w io.Writer) error { return runText(w, res) }); err != nil {
+			if err := a.result(res, func(w io.Writer) error { return runText(w, res, a.again()) }); err != nil {
 				return err
 			}
 			if err := a.runFixes(j, o, res, fixes); err != nil {
@@ -100,7 +100,8 @@ func migrateRun(cmd *cobra.Command, o migrate.RunOptions, dry bool) (migrate.Run
 	return migrate.Run(cmd.Context(), o)
 }
 
-func runText(w io.Writer, r migrate.RunResult) error {
+// runText tells what a run came to; bmsync is how the next command begins.
+func runText(w io.Writer, r migrate.RunResult, bmsync string) error {
 	out := &lines{w: w}
 	told := map[string]bool{}
 	for _, n := range r.Notable {
@@ -135,13 +136,13 @@ func runText(w io.Writer, r migrate.RunResult) error {
 		switch {
 		case r.DryRun:
 		case r.ObjectsOnly:
-			out.say("Next: bmsync run --target %s", r.Target)
+			out.say("Next: %s run --target %s", bmsync, r.Target)
 		default:
-			out.say("Next: bmsync verify --target %s", r.Target)
+			out.say("Next: %s verify --target %s", bmsync, r.Target)
 		}
 	case migrate.Partial, migrate.Interrupted:
 		if !r.DryRun {
-			out.say("Running again is safe: bmsync run --target %s", r.Target+partOf(r))
+			out.say("Running again is safe: %s run --target %s", bmsync, r.Target+partOf(r))
 		}
 	}
 	return out.err
