@@ -138,26 +138,14 @@ func (f *finisher) survey(ctx context.Context, a *PlanAccount, row state.Account
 		f.r.provision.log.notSet(left)
 	}
 	rights := f.rightsOf(a)
-	if reason != "" || len(rights) == 0 {
+	if reason != "" || len(rights) == 0 && a.Kind != KindShare {
 		return nil
 	}
 	e, err := f.box(ctx, f.look, a)
 	if err != nil || e == nil {
 		return err
 	}
-	outcomes, err := f.look.maker.Grant(ctx, e, rights)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.would = append(f.would, outcomes...)
-	for _, o := range outcomes {
-		if o.Action == objects.Created {
-			if f.told == nil {
-				f.told = map[string]bool{}
-			}
-			f.told[o.Domain+"\x00"+o.Name] = true
-		}
-	}
-	return err
+	return f.surveyBox(ctx, e, a, row, rights)
 }
 
 // decideRight says how a right is decided that no run can set.
@@ -218,9 +206,18 @@ func (f *finisher) set(ctx context.Context, a *PlanAccount, row state.Account) e
 // takeBack withdraws what a share's writers were given to fill it, as far as the
 // plan doesn't give it to them.
 func (f *finisher) takeBack(ctx context.Context, box *objects.Entry, a *PlanAccount, row state.Account, rights []objects.Right, viewers []*objects.Entry) error {
-	fillers, err := f.fillers(ctx, box, a, row)
+	list, err := f.surplus(ctx, box, a, row, rights, viewers)
 	if err != nil {
 		return err
+	}
+	return f.withdraw(ctx, list)
+}
+
+// surplus are the records of what is to be taken back from a share's writers.
+func (f *finisher) surplus(ctx context.Context, box *objects.Entry, a *PlanAccount, row state.Account, rights []objects.Right, viewers []*objects.Entry) ([]objects.Made, error) {
+	fillers, err := f.fillers(ctx, box, a, row)
+	if err != nil {
+		return nil, err
 	}
 	writes := map[string]bool{}
 	for _, r := range rights {
@@ -229,24 +226,27 @@ func (f *finisher) takeBack(ctx context.Context, box *objects.Entry, a *PlanAcco
 		}
 		e, err := f.r.provision.maker.Find(ctx, box.Domain, r.Grantee)
 		if err != nil && !errors.Is(err, bmapi.ErrNotFound) {
-			return fmt.Errorf("find out who %s is, for %s: %w", r.Grantee.Name, box.Address, err)
+			return nil, fmt.Errorf("find out who %s is, for %s: %w", r.Grantee.Name, box.Address, err)
 		}
 		if err == nil {
 			writes[e.UID] = true
 		}
 	}
+	var out []objects.Made
 	for _, uid := range fillers {
 		reads := slices.ContainsFunc(viewers, func(u *objects.Entry) bool { return u.UID == uid })
 		for kind, keep := range map[objects.Kind]bool{objects.KindRight: writes[uid], objects.KindSubscription: reads} {
 			if keep {
 				continue
 			}
-			if err := f.withdraw(ctx, kind, box, uid); err != nil {
-				return err
+			list, err := f.recorded(ctx, kind, box, uid)
+			if err != nil {
+				return nil, err
 			}
+			out = append(out, list...)
 		}
 	}
-	return nil
+	return out, nil
 }
 
 // fillers are the uids of those who were let write to a share to fill it: the
@@ -292,19 +292,24 @@ func seesBox(verbs []string) bool {
 	})
 }
 
-// withdraw takes back what runs recorded for one subject on a mailbox: of
-// rights, those by which he may write.
-func (f *finisher) withdraw(ctx context.Context, kind objects.Kind, box *objects.Entry, subject string) error {
+// recorded is what runs recorded for one subject on a mailbox: of rights, those
+// by which he may write.
+func (f *finisher) recorded(ctx context.Context, kind objects.Kind, box *objects.Entry, subject string) ([]objects.Made, error) {
 	var list []objects.Made
 	for o, err := range f.r.store.ObjectsOf(ctx, string(kind), box.Domain.UID, box.UID) {
 		if err != nil {
-			return err
+			return nil, err
 		}
 		m := madeOf(o)
 		if m.Subject() == subject && (kind != objects.KindRight || slices.Contains(m.Gave(), bmapi.VerbWrite)) {
 			list = append(list, m)
 		}
 	}
+	return list, nil
+}
+
+// withdraw takes back what runs recorded.
+func (f *finisher) withdraw(ctx context.Context, list []objects.Made) error {
 	for _, m := range list {
 		outcome, err := f.r.provision.maker.Withdraw(ctx, m, nil)
 		if err != nil {

@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"strings"
 	"testing"
 
 	"bmsync/bmapi/bmsim"
@@ -37,5 +38,30 @@ func TestDryRunOfAHandedOverShare(t *testing.T) {
 	e.source.User("support").Mailbox("INBOX").Append(message(99))
 	if res := e.dry(false); res.Copied != 1 || res.Objects.Count(objects.KindRight, objects.Created) != 1 {
 		t.Errorf("with new mail: %+v", res)
+	}
+}
+
+// TestDryFinalRunSaysWhatTheRunDoes: withdrawals, rights, subscriptions, and
+// mails; also of a writer who loses Write and gets Read anew.
+func TestDryFinalRunSaysWhatTheRunDoes(t *testing.T) {
+	for _, writer := range []string{"", "bruno@a.example"} {
+		e := filled(t, bmsim.Config{})
+		if writer != "" {
+			e.accounts = strings.Replace(e.accounts, "Aide & Support;;", "Aide & Support;"+writer+";", 1)
+			e.rights = "support@a.example;bruno@a.example;read\n"
+			e.replan()
+		}
+		e.complete()
+		dry, res := e.dry(true), e.final()
+		if dry.Objects.Mailed == 0 || dry.Objects.Mailed != res.Objects.Mailed || dry.Objects.Count(objects.KindRight, objects.Withdrawn) != 1 {
+			t.Errorf("writer %q: %d mails, and %d when it was done: %+v", writer, dry.Objects.Mailed, res.Objects.Mailed, dry.Objects.Counts)
+		}
+		for _, kind := range []objects.Kind{objects.KindRight, objects.KindSubscription} {
+			for _, action := range []objects.Action{objects.Created, objects.Changed, objects.Withdrawn} {
+				if would, did := dry.Objects.Count(kind, action), res.Objects.Count(kind, action); would != did {
+					t.Errorf("writer %q: %s %s: would %d, did %d", writer, kind, action, would, did)
+				}
+			}
+		}
 	}
 }

@@ -206,3 +206,6 @@ func (g *granting) put(ctx context.Context, acl []bmapi.AccessEntry, lacking []g
 	}
 	return nil
 }
+
+// Had are the verbs that the record of a right says were there before.
+func (made Made) Had() []string { return made.list("had") }
