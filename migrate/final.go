@@ -213,7 +213,9 @@ func (f *finisher) takeBack(ctx context.Context, box *objects.Entry, a *PlanAcco
 	return f.withdraw(ctx, list)
 }
 
-// surplus are the records of what is to be taken back from a share's writers.
+// surplus are the records of what is to be taken back from a share's writers. A
+// user whom the row names as its writer goes on writing, unless the plan's
+// rights have another word for him.
 func (f *finisher) surplus(ctx context.Context, box *objects.Entry, a *PlanAccount, row state.Account, rights []objects.Right, viewers []*objects.Entry) ([]objects.Made, error) {
 	fillers, err := f.fillers(ctx, box, a, row)
 	if err != nil {
@@ -232,10 +234,15 @@ func (f *finisher) surplus(ctx context.Context, box *objects.Entry, a *PlanAccou
 			writes[e.UID] = true
 		}
 	}
+	named, err := f.namedWriter(ctx, a)
+	if err != nil {
+		return nil, err
+	}
 	var out []objects.Made
 	for _, uid := range fillers {
 		reads := slices.ContainsFunc(viewers, func(u *objects.Entry) bool { return u.UID == uid })
-		for kind, keep := range map[objects.Kind]bool{objects.KindRight: writes[uid], objects.KindSubscription: reads} {
+		stays := uid == named && !reads
+		for kind, keep := range map[objects.Kind]bool{objects.KindRight: writes[uid] || stays, objects.KindSubscription: reads || stays} {
 			if keep {
 				continue
 			}
@@ -252,25 +259,18 @@ func (f *finisher) surplus(ctx context.Context, box *objects.Entry, a *PlanAccou
 // fillers are the uids of those who were let write to a share to fill it: the
 // plan's writer, and those of earlier plans.
 func (f *finisher) fillers(ctx context.Context, box *objects.Entry, a *PlanAccount, row state.Account) ([]string, error) {
-	v := f.r.provision
 	var uids []string
-	for _, address := range []string{v.want.target.Address(a.Writer), row.Writer} {
+	for _, address := range []string{f.r.provision.want.target.Address(a.Writer), row.Writer} {
 		if address == "" {
 			continue
 		}
-		_, name, _ := strings.Cut(address, "@")
-		d, err := v.p.admin.LookupDomain(ctx, name)
+		uid, err := f.writerUID(ctx, address)
 		if err != nil {
-			return nil, fmt.Errorf("look for domain %s: %w", name, err)
+			return nil, err
 		}
-		writer, err := v.maker.Find(ctx, d, objects.Ref{Kind: objects.RefUser, Name: address})
-		if errors.Is(err, bmapi.ErrNotFound) {
-			continue // he is gone, and his rights with him
+		if uid != "" {
+			uids = append(uids, uid)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("look for the writer %s: %w", address, err)
-		}
-		uids = append(uids, writer.UID)
 	}
 	for o, err := range f.r.store.ObjectsOf(ctx, string(objects.KindRight), box.Domain.UID, box.UID) {
 		if err != nil {
@@ -282,6 +282,33 @@ func (f *finisher) fillers(ctx context.Context, box *objects.Entry, a *PlanAccou
 	}
 	slices.Sort(uids)
 	return slices.Compact(uids), nil
+}
+
+// writerUID finds a writer; "" if he is gone, and his rights with him.
+func (f *finisher) writerUID(ctx context.Context, address string) (string, error) {
+	v := f.r.provision
+	_, name, _ := strings.Cut(address, "@")
+	d, err := v.p.admin.LookupDomain(ctx, name)
+	if err != nil {
+		return "", fmt.Errorf("look for domain %s: %w", name, err)
+	}
+	writer, err := v.maker.Find(ctx, d, objects.Ref{Kind: objects.RefUser, Name: address})
+	if errors.Is(err, bmapi.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look for the writer %s: %w", address, err)
+	}
+	return writer.UID, nil
+}
+
+// namedWriter is the uid of the user whom a share's row names as its writer, ""
+// where a technical one fills it.
+func (f *finisher) namedWriter(ctx context.Context, a *PlanAccount) (string, error) {
+	if a.Writer == "" || slices.Contains(f.r.opts.Plan.Header.Policy.Shares.Writers, a.Writer) {
+		return "", nil
+	}
+	return f.writerUID(ctx, f.r.provision.want.target.Address(a.Writer))
 }
 
 // seesBox says whether verbs let somebody read a mailbox, so that it has to

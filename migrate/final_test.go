@@ -179,6 +179,21 @@ func TestFinalRunOfAWriterWhoStays(t *testing.T) {
 	e.byKeysOnly()
 }
 
+// TestFinalRunOfANamedWriter: a user whom the row names as the share's writer
+// goes on writing where no right of the plan speaks of him.
+func TestFinalRunOfANamedWriter(t *testing.T) {
+	e := filled(t, bmsim.Config{})
+	e.accounts = strings.Replace(e.accounts, "Aide & Support;;", "Aide & Support;bruno@a.example;", 1)
+	e.rights = "support@a.example;ada@a.example;read\n"
+	e.replan()
+	if res := e.final(); res.Outcome() != migrate.Complete {
+		t.Fatalf("%+v", res)
+	}
+	e.wantRights("support@a.example", []string{"ada: Read", "bruno: Read", "bruno: Write"}, []string{"ada", "bruno"})
+	e.quiet("the second final run", func() { e.final() })
+	e.byKeysOnly()
+}
+
 // TestFinalRunCutAtEachCall interrupts the final part at each call.
 func TestFinalRunCutAtEachCall(t *testing.T) {
 	e := filled(t, bmsim.Config{})
