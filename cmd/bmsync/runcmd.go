@@ -141,6 +141,9 @@ func runText(w io.Writer, r migrate.RunResult, bmsync string) error {
 			out.say("Next: %s verify --target %s", bmsync, r.Target)
 		}
 	case migrate.Partial, migrate.Interrupted:
+		if r.Interrupted {
+			out.say("Interrupted before the end.")
+		}
 		if !r.DryRun {
 			out.say("Running again is safe: %s run --target %s", bmsync, r.Target+partOf(r))
 		}
