@@ -36,18 +36,23 @@ func surveyAccount(ctx context.Context, s Source, a *PlanAccount, p Policy, now 
 	if err := surveyFolders(ctx, src, a, p, tree, mapped); err != nil {
 		return sighting{}, err
 	}
-	if a.SourceFolder == "" {
-		if a.Survey.Quota, err = surveyQuota(ctx, src); err != nil {
-			return sighting{}, err
-		}
-	}
 	seen := sighting{root: tree.othersRoot(), public: tree.publicRoots()}
 	if p.Shares.Rights == RightsSource {
 		if seen.acl, err = surveyACL(ctx, src, mapped); err != nil {
 			return sighting{}, err
 		}
 	}
-	return seen, nil
+	if a.SourceFolder != "" {
+		return seen, nil
+	}
+	// Last, for Dovecot's imap process dies of the question where a maildir
+	// holds a folder with a name that it can't have.
+	a.Survey.Quota, err = surveyQuota(ctx, src)
+	if err != nil && p.Users.Quota != QuotaSource && ctx.Err() == nil {
+		log.Warn("the source's quota could not be asked for", "account", a.Address, "error", err)
+		err = nil
+	}
+	return seen, err
 }
 
 func surveyFolders(ctx context.Context, src *imap.Source, a *PlanAccount, p Policy, tree SourceTree, mapped []Mapped) error {
