@@ -136,6 +136,7 @@ func (a *autodiscoverer) connect(ctx context.Context, host string, addresses []s
 			failed = err
 			continue
 		}
+		// Not checked here, for a wrong certificate is to be told, not to end it.
 		secure := tls.Client(conn, &tls.Config{ServerName: host, InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
 		if err := secure.HandshakeContext(ctx); err != nil {
 			conn.Close()

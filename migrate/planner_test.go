@@ -364,6 +364,22 @@ func TestSurveyTells(t *testing.T) {
 	}
 }
 
+// TestSurveyOfASourceThatDiesOfQuota: the rest is surveyed, unless the policy
+// takes quotas from the source.
+func TestSurveyOfASourceThatDiesOfQuota(t *testing.T) {
+	for from, failed := range map[migrate.QuotaFrom]bool{migrate.DefaultPolicy().Users.Quota: false, migrate.QuotaSource: true} {
+		p := newPlanning(t, imaptest.Options{}, "old;ada;;ada@example.org;;;;\n", "", "")
+		p.srv.SetQuirks(imaptest.Quirks{DieOfQuota: true})
+		p.opts.Policy.Users.Quota = from
+		p.srv.User("ada").Mailbox("INBOX").Append(imaptest.Message{Body: []byte("A: b")})
+		_, _, accounts := p.build()
+		s := accounts["ada@example.org"].Survey
+		if got := s.Error != ""; got != failed || !failed && s.Messages != 1 {
+			t.Errorf("quota from %q: survey %+v", from, s)
+		}
+	}
+}
+
 // TestPlanOfObjects: groups and what rows say of accounts arrive in the plan,
 // and what changed is told.
 func TestPlanOfObjects(t *testing.T) {

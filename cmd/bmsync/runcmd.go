@@ -24,8 +24,8 @@ each user, copies the mail as that user, and deletes the key. Running it again
 resumes, takes new mail and changed flags, and retries what failed.
 
 --objects ends before the mail. --final goes on after it: of accounts that are
-complete it takes the writers' rights on shared mailboxes back, sets the rights of
-the plan and subscribes who got them. BlueMind 5 sends a mail to each who gets a
+complete it takes the technical writers' rights on shared mailboxes back, sets the
+rights of the plan and subscribes who got them. BlueMind 5 sends a mail to each who gets a
 first right on a mailbox; run says how many before it sets any, --dry-run --final
 without setting them.
 

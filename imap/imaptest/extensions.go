@@ -106,6 +106,9 @@ func (s *session) myRights(cmd *command) reply {
 // getQuotaRoot answers GETQUOTAROOT, RFC 9208 §4.1.2: one root for all of a
 // user's mailboxes.
 func (s *session) getQuotaRoot(cmd *command) reply {
+	if s.quirks.DieOfQuota {
+		s.raw.Close() // the answer goes nowhere
+	}
 	m, wire, refusal := s.named(cmd)
 	if m == nil {
 		return refusal

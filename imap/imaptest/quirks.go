@@ -51,6 +51,10 @@ type Quirks struct {
 	// Preauth greets with PREAUTH as this user.
 	Preauth string
 
+	// DieOfQuota cuts the connection at GETQUOTAROOT, as Dovecot's imap process
+	// does where a maildir holds a folder with a name it can't have.
+	DieOfQuota bool
+
 	// MaxConnections greets the connections above it with BYE.
 	MaxConnections int
 	// MaxUserConnections says BYE at the login above it of one user.
