@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"sync"
 )
 
 // fetchAhead is how many commands of one Fetch are out at a time: the server
@@ -27,6 +28,54 @@ func (s *Session) Fetch(ctx context.Context, uids []uint32, fn func(uid uint32, 
 	if len(uids) == 0 {
 		return nil
 	}
+	chunks := uidChunks(uids, fetchCount)
+	slots := make(chan struct{}, fetchAhead)
+	var refused error
+	err := s.fetchOrders(ctx, func(ctx context.Context) (*order, error) {
+		if len(chunks) == 0 {
+			return nil, nil
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		chunk := chunks[0]
+		chunks = chunks[1:]
+		return &order{uids: chunk.uids, take: fn, end: func(err error) error {
+			if refused == nil {
+				refused = err
+			}
+			<-slots
+			return nil
+		}}, nil
+	})
+	if err != nil {
+		return err
+	}
+	return refused
+}
+
+// order is messages whose bodies are asked for together, by as few commands as
+// hold them.
+type order struct {
+	uids []uint32 // sorted
+	// take gets each body once, in the server's order.
+	take func(uid uint32, size int64, body io.Reader) error
+	// end is told when all commands have been answered, with the first NO or
+	// BAD among the answers.
+	end func(refused error) error
+
+	commands int // without an answer
+	refused  error
+}
+
+// fetchOrders reads the bodies of one order after the other, each asked for as
+// soon as next gives it, which a goroutine of its own calls: a server that is
+// busy sending may not read, and we must not wait for it to. next gives nil
+// after the last order, and has to end with its context. The error is next's,
+// after the orders it had given are through, or else has ended the session.
+func (s *Session) fetchOrders(ctx context.Context, next func(context.Context) (*order, error)) error {
 	release, err := s.acquire(ctx)
 	if err != nil {
 		return err
@@ -34,73 +83,111 @@ func (s *Session) Fetch(ctx context.Context, uids []uint32, fn func(uid uint32, 
 	defer release()
 	d := s.c.openDoor()
 	defer d.close()
-	b := newBodies(uids, fn)
+	b := newBodies()
 	defer b.close()
-	return s.fetchChunks(d, uidChunks(uids, fetchCount), b)
-}
-
-// fetchChunks sends the commands from a goroutine of its own: a server that is
-// busy sending may not read, and we must not wait for it to.
-func (s *Session) fetchChunks(d *door, chunks []uidChunk, b *bodies) error {
-	tags := make(chan string, fetchAhead)
-	slots := make(chan struct{}, fetchAhead)
-	sent := make(chan error, 1)
+	sending, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sent := make(chan sentFetch, 64)
+	ended := make(chan error, 1)
 	go func() {
-		defer close(tags)
-		sent <- s.sendChunks(chunks, slots, tags)
+		defer close(sent)
+		ended <- s.sendOrders(sending, next, b, sent)
 	}()
-	var refused error
-	for tag := range tags {
-		_, err := d.await(tag, b.response)
-		if err != nil && !refusedAlone(err) {
-			s.c.close() // in any case, so that the sender ends
-			for range tags {
-			}
-			<-sent
-			return err
+	if err = receiveOrders(d, b, sent); err != nil {
+		s.c.close() // in any case, so that the sender ends
+		cancel()
+		for range sent {
 		}
-		if refused == nil {
-			refused = err
-		}
-		<-slots
 	}
-	if err := <-sent; err != nil {
-		return err
+	if sending := <-ended; err == nil {
+		err = sending
 	}
-	return refused
+	return err
 }
 
-// sendChunks sends each command as soon as it has a slot.
-func (s *Session) sendChunks(chunks []uidChunk, slots chan<- struct{}, tags chan<- string) error {
-	for _, chunk := range chunks {
-		select {
-		case slots <- struct{}{}:
-		case <-s.c.dead:
-			return s.c.Err()
-		}
-		tag := s.c.nextTag()
-		if err := s.c.send([]byte(tag+" UID FETCH "+chunk.set+" (UID BODY.PEEK[])\r\n"), true); err != nil {
+// sentFetch is one command under way.
+type sentFetch struct {
+	tag string
+	of  *order
+}
+
+func (s *Session) sendOrders(ctx context.Context, next func(context.Context) (*order, error), b *bodies, sent chan<- sentFetch) error {
+	for {
+		o, err := next(ctx)
+		if err != nil || o == nil {
 			return err
 		}
-		tags <- tag
+		chunks := uidChunks(o.uids, fetchCount)
+		o.commands = len(chunks)
+		b.expect(o)
+		for _, chunk := range chunks {
+			tag := s.c.nextTag()
+			if err := s.c.send([]byte(tag+" UID FETCH "+chunk.set+" (UID BODY.PEEK[])\r\n"), true); err != nil {
+				return err
+			}
+			sent <- sentFetch{tag, o}
+		}
+	}
+}
+
+// receiveOrders reads what the commands bring, until no more are sent.
+func receiveOrders(d *door, b *bodies, sent <-chan sentFetch) error {
+	for f := range sent {
+		_, err := d.await(f.tag, b.response)
+		if err != nil && !refusedAlone(err) {
+			return err
+		}
+		if f.of.refused == nil {
+			f.of.refused = err
+		}
+		if f.of.commands--; f.of.commands > 0 {
+			continue
+		}
+		b.forget(f.of)
+		if err := f.of.end(f.of.refused); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// bodies takes the answers of a Fetch apart.
+// bodies takes the answers of fetchOrders apart.
 type bodies struct {
-	want   map[uint32]bool // asked for and not delivered yet
-	fn     func(uid uint32, size int64, body io.Reader) error
+	mu     sync.Mutex
+	want   map[uint32]*order   // asked for and not delivered yet
 	uids   map[uint32]uint32   // sequence number → UID, of messages without body yet
 	parked map[uint32]*spooled // bodies whose UID the server hasn't told yet
 }
 
-func newBodies(uids []uint32, fn func(uint32, int64, io.Reader) error) *bodies {
-	b := &bodies{want: make(map[uint32]bool, len(uids)), fn: fn, uids: map[uint32]uint32{}, parked: map[uint32]*spooled{}}
-	for _, u := range uids {
-		b.want[u] = true
+func newBodies() *bodies {
+	return &bodies{want: map[uint32]*order{}, uids: map[uint32]uint32{}, parked: map[uint32]*spooled{}}
+}
+
+// expect begins an order. It is called before its commands are sent.
+func (b *bodies) expect(o *order) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, u := range o.uids {
+		b.want[u] = o
 	}
-	return b
+}
+
+// forget ends an order: what still comes of it is nobody's.
+func (b *bodies) forget(o *order) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, u := range o.uids {
+		if b.want[u] == o {
+			delete(b.want, u)
+		}
+	}
+}
+
+// wanted gives the order that waits for a message, nil if none does.
+func (b *bodies) wanted(uid uint32) *order {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.want[uid]
 }
 
 func (b *bodies) close() {
@@ -199,11 +286,14 @@ func (b *bodies) take(seq, uid uint32, size int64, body io.Reader) error {
 }
 
 func (b *bodies) hand(uid uint32, size int64, body io.Reader) error {
-	if !b.want[uid] {
+	b.mu.Lock()
+	o := b.want[uid]
+	delete(b.want, uid)
+	b.mu.Unlock()
+	if o == nil {
 		return nil
 	}
-	delete(b.want, uid)
-	return b.fn(uid, size, body)
+	return o.take(uid, size, body)
 }
 
 // settle brings a sequence number's UID and body together at the end of a
@@ -214,7 +304,7 @@ func (b *bodies) settle(seq, uid uint32) error {
 	case uid == 0:
 		return nil
 	case p == nil:
-		if b.want[uid] {
+		if b.wanted(uid) != nil {
 			b.uids[seq] = uid
 		} else {
 			delete(b.uids, seq)

@@ -65,10 +65,11 @@ func consume(r *response, use uint8) {
 	case 1:
 		newListing(1, 0, hasFlags|hasSize, func(*partial) error { return nil }).response(r)
 	case 2:
-		b := newBodies([]uint32{1, 2, 3}, func(_ uint32, _ int64, body io.Reader) error {
+		b := newBodies()
+		b.expect(&order{uids: []uint32{1, 2, 3}, take: func(_ uint32, _ int64, body io.Reader) error {
 			io.CopyN(io.Discard, body, 2)
 			return nil
-		})
+		}})
 		b.response(r)
 		b.close()
 	case 3:
@@ -112,11 +113,12 @@ func FuzzServer(f *testing.F) {
 		c := cannedConn(stream)
 		var total int64
 		l := newListing(1, 0, hasFlags, func(*partial) error { return nil })
-		b := newBodies([]uint32{1, 2, 3}, func(_ uint32, _ int64, body io.Reader) error {
+		b := newBodies()
+		b.expect(&order{uids: []uint32{1, 2, 3}, take: func(_ uint32, _ int64, body io.Reader) error {
 			n, err := io.Copy(io.Discard, body)
 			total += n
 			return err
-		})
+		}})
 		defer b.close()
 		for {
 			r, err := c.readResponse()

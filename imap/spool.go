@@ -62,32 +62,13 @@ func spool(m Message, size int64, body io.Reader, dir string, inMemory bool) (*s
 	s := &spooled{Message: m}
 	h1, h256, scan := sha1.New(), sha256.New(), &contentScan{}
 	hashes := io.MultiWriter(h1, h256, scan)
-	var sink io.Writer
-	var buf *bytes.Buffer
-	if !inMemory {
-		f, err := os.CreateTemp(dir, "bmsync-spool-")
-		if err != nil {
-			return nil, fmt.Errorf("spool: %w", err)
-		}
-		if err := os.Remove(f.Name()); err != nil {
-			f.Close()
-			return nil, fmt.Errorf("spool: %w", err)
-		}
-		s.file, sink = f, f
-	} else {
-		buf = bytes.NewBuffer(make([]byte, 0, size))
-		sink = buf
-	}
-	n, err := io.Copy(io.MultiWriter(sink, hashes), body)
+	n, err := s.fill(size, body, dir, inMemory, hashes)
 	if err == nil && n != size {
 		err = fmt.Errorf("literal of %d octets ended after %d: %w", size, n, io.ErrUnexpectedEOF)
 	}
 	if err != nil {
 		s.Close()
 		return nil, err
-	}
-	if buf != nil {
-		s.mem = buf.Bytes()
 	}
 	s.size, s.suspect = n, scan.suspect()
 	h1.Sum(s.sha1[:0])
@@ -101,6 +82,30 @@ func spool(m Message, size int64, body io.Reader, dir string, inMemory bool) (*s
 		h.Sum(s.munged[:0])
 	}
 	return s, nil
+}
+
+// fill reads the body, and gives the number of its octets.
+func (s *spooled) fill(size int64, body io.Reader, dir string, inMemory bool, hashes io.Writer) (int64, error) {
+	if inMemory {
+		buf := make([]byte, size+1) // one more than should come
+		n, err := io.ReadFull(body, buf)
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			err = nil // n tells
+		}
+		s.mem = buf[:n]
+		hashes.Write(s.mem)
+		return int64(n), err
+	}
+	f, err := os.CreateTemp(dir, "bmsync-spool-")
+	if err != nil {
+		return 0, fmt.Errorf("spool: %w", err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return 0, fmt.Errorf("spool: %w", err)
+	}
+	s.file = f
+	return io.Copy(io.MultiWriter(f, hashes), body)
 }
 
 // ReadAt implements io.ReaderAt over the body.
