@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 )
 
 // appendDate is how INTERNALDATE is written in APPEND (RFC 9051 §9,
@@ -40,6 +41,7 @@ type Appender struct {
 
 // appending is one APPEND command under way: of one message, or of several.
 type appending struct {
+	of      *sending
 	results []*Appended
 	left    bool          // all literals have been written to the connection
 	given   bool          // up by Receive: the session had ended
@@ -50,6 +52,9 @@ type appending struct {
 type sending struct {
 	results  []Appended
 	commands []*appending
+	left     int           // commands without an answer
+	at       time.Time     // of the last answer
+	done     chan struct{} // closed by it
 }
 
 // Appender opens the session's raw door on one mailbox, which needs not, and
@@ -113,7 +118,11 @@ func (a *Appender) Send(ctx context.Context, messages []Append) error {
 		}
 	}
 	for _, g := range groups {
-		s.commands = append(s.commands, newAppending(g))
+		s.commands = append(s.commands, newAppending(s, g))
+	}
+	s.left, s.done = len(groups), make(chan struct{})
+	if s.left == 0 {
+		close(s.done)
 	}
 	a.mu.Lock()
 	a.batches = append(a.batches, s)
@@ -134,8 +143,8 @@ type part struct {
 	result *Appended
 }
 
-func newAppending(parts []part) *appending {
-	p := &appending{done: make(chan struct{})}
+func newAppending(s *sending, parts []part) *appending {
+	p := &appending{of: s, done: make(chan struct{})}
 	for _, x := range parts {
 		p.results = append(p.results, x.result)
 	}
@@ -277,22 +286,37 @@ func (a *Appender) sendBody(m Append) error {
 // ends, what was answered is given all the same, together with the session's
 // error, and the rest carry that error: see Appended.Unknown.
 func (a *Appender) Receive(ctx context.Context) ([]Appended, error) {
+	results, _, err := a.receive(ctx)
+	return results, err
+}
+
+// receive is Receive, and says when the last answer came.
+func (a *Appender) receive(ctx context.Context) ([]Appended, time.Time, error) {
 	stop, err := a.t.c.watch(ctx)
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	defer stop()
 	s, err := a.oldest()
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
-	for _, p := range s.commands {
-		select {
-		case <-p.done:
-		case <-a.t.c.dead:
-		}
+	select {
+	case <-s.done:
+	case <-a.t.c.dead:
 	}
 	return a.settle(s)
+}
+
+// due gives a channel that is closed when the oldest batch that wasn't received
+// yet has all its answers; nil: there is none.
+func (a *Appender) due() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.batches) == 0 {
+		return nil
+	}
+	return a.batches[0].done
 }
 
 // oldest takes the oldest batch out of the queue.
@@ -320,7 +344,7 @@ func (a *Appender) oldest() (*sending, error) {
 }
 
 // settle marks what was never answered.
-func (a *Appender) settle(s *sending) ([]Appended, error) {
+func (a *Appender) settle(s *sending) ([]Appended, time.Time, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var failed error
@@ -336,7 +360,7 @@ func (a *Appender) settle(s *sending) ([]Appended, error) {
 			r.Err, r.Unknown = failed, p.left
 		}
 	}
-	return s.results, failed
+	return s.results, s.at, failed
 }
 
 // Close waits for the answers that are due, as long as the connection lives,
@@ -399,6 +423,10 @@ func (a *Appender) answered(tag string, st status) {
 		a.stored(p, st)
 	}
 	close(p.done)
+	if p.of.left--; p.of.left == 0 {
+		p.of.at = time.Now()
+		close(p.of.done)
+	}
 }
 
 // stored reads where the messages are (RFC 4315 §3, a set for MULTIAPPEND)

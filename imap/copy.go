@@ -150,6 +150,7 @@ type copier struct {
 	tally       Tally
 	firstNew    uint32 // lowest target UID written in this call; 0: none
 	nextUID     uint32 // lower bound of the target's UIDNEXT
+	pages       *pages
 
 	again    []Message // to be tried once more
 	lastTry  bool
@@ -211,10 +212,19 @@ func (c *copier) run(ctx context.Context) (FolderState, error) {
 			return c.state, err
 		}
 	}
-	if err := c.windows(ctx, from); err != nil {
-		return c.state, err
+	c.pages = newPages(c, from)
+	for {
+		p, err := c.pages.next(ctx)
+		if err != nil {
+			return c.state, err
+		}
+		if err := c.window(ctx, p); err != nil {
+			return c.state, err
+		}
+		if p.last == 1<<32-1 {
+			return c.finish(ctx, from)
+		}
 	}
-	return c.finish(ctx, from)
 }
 
 // sameTime is law 6: neither side may show less than it showed before.
@@ -252,83 +262,26 @@ func (c *copier) selectTarget(ctx context.Context) error {
 	return nil
 }
 
-// windows lists the source in windows of UIDs, so that memory is bounded
-// whatever the size of the folder, and works each off before the next.
-func (c *copier) windows(ctx context.Context, from Status) error {
-	span := uint64(c.opts.Window)
-	top := uint64(from.UIDNext)
-	if top == 0 {
-		top = 1 << 32 // the server doesn't say; the last window is open
-	}
-	for first := uint64(1); first < top || first == 1; {
-		last := min(first+span-1, 1<<32-1)
-		if last+1 >= top {
-			last = 1<<32 - 1
-		}
-		listed, end, err := c.list(ctx, uint32(first), uint32(last))
-		if err != nil {
-			return err
-		}
-		if err := c.window(ctx, listed, uint32(first), end); err != nil {
-			return err
-		}
-		if end == 1<<32-1 {
-			return nil
-		}
-		if n := len(listed); uint64(end) < last {
-			span = uint64(c.opts.Window) // many UIDs after few
-		} else if n < int(c.opts.Window)/4 {
-			span *= 2 // sparse UIDs
-		} else if n > int(c.opts.Window)*3/4 {
-			span = max(uint64(c.opts.Window), span/2)
-		}
-		first = uint64(end) + 1
-	}
-	return nil
-}
-
-// list lists the source's messages from first to last, or, where these are too
-// many for one window, up to end.
-func (c *copier) list(ctx context.Context, first, last uint32) (listed []Message, end uint32, err error) {
-	if c.opts.stopped() {
-		return nil, 0, ErrStopped
-	}
-	ask, end, most := last, last, 2*int(c.opts.Window)
-	if last == 1<<32-1 {
-		ask = 0
-	}
-	err = c.src.Messages(ctx, first, ask, func(m Message) error {
-		if m.UID > end {
-			return nil
-		}
-		if listed = append(listed, m); len(listed) == 2*most {
-			slices.SortFunc(listed, byUID)
-			listed, end = slices.Delete(listed, most, len(listed)), listed[most-1].UID
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, 0, fmt.Errorf("list %q: %w", c.opts.Source, err)
-	}
-	slices.SortFunc(listed, byUID)
-	return listed, end, nil
-}
-
-// window works off what was listed from first to last.
-func (c *copier) window(ctx context.Context, listed []Message, first, last uint32) error {
-	known, err := c.ledger.Known(ctx, first, last)
+// window works off one page of the source's listing.
+func (c *copier) window(ctx context.Context, p page) error {
+	known, err := c.ledger.Known(ctx, p.first, p.last)
 	if err != nil {
 		return err
 	}
-	d := Compare(listed, known, c.opts.Rules)
+	d := Compare(p.listed, known, c.opts.Rules)
 	if n := len(d.Others); n > 0 {
 		return &WentBackError{"source", c.opts.Source, fmt.Sprintf("%d UIDs that were copied are other messages now", n)}
 	}
-	alone := c.setApart(&d)
+	apart := c.setApart(&d)
+	if len(d.Copy)+len(apart) == 0 { // the source is idle
+		listing := make(chan struct{})
+		go func() { defer close(listing); c.pages.ahead(ctx) }()
+		defer func() { <-listing }()
+	}
 	if err := c.book(ctx, d); err != nil {
 		return err
 	}
-	if wanted := slices.Concat(d.Copy, alone); c.opts.Adopt && len(wanted) > 0 {
+	if wanted := append(slices.Concat(apart...), d.Copy...); c.opts.Adopt && len(wanted) > 0 {
 		if err := c.readyToAdopt(ctx, wanted); err != nil {
 			return err
 		}
@@ -336,25 +289,27 @@ func (c *copier) window(ctx context.Context, listed []Message, first, last uint3
 	if err := c.transfer(ctx, d.Copy); err != nil {
 		return err
 	}
-	for i := range alone {
-		if err := c.transfer(ctx, alone[i:i+1]); err != nil {
+	for _, group := range apart {
+		if err := c.transfer(ctx, group); err != nil {
 			return err
 		}
 	}
-	c.tally.Listed += len(listed)
+	c.tally.Listed += len(p.listed)
 	changes := append(d.Flags, c.lacking...)
 	c.lacking = nil
 	return c.syncFlags(ctx, changes)
 }
 
 // unansweredLimit is how many sessions, of either side, may end with a message
-// under way before it is taken for the cause. After the first it is sent alone.
+// under way before it is taken for the cause.
 const unansweredLimit = 4
 
 // setApart takes the messages out of what is to be copied with which sessions
-// ended: they go alone, after the others. Those that were too often the last
+// ended: they go after the others, with nothing else under way and fewer together
+// each time, for one of them may be why. Those that were too often among the last
 // stay pending, so that what follows gets its turn.
-func (c *copier) setApart(d *Delta) (alone []Message) {
+func (c *copier) setApart(d *Delta) (groups [][]Message) {
+	var suspects [unansweredLimit][]Message // by the number of sessions
 	d.Copy = slices.DeleteFunc(d.Copy, func(m Message) bool {
 		by, did, counts := "target", "was sent", c.opts.Unanswered
 		if counts[m.UID] < c.opts.Undelivered[m.UID] {
@@ -371,12 +326,17 @@ func (c *copier) setApart(d *Delta) (alone []Message) {
 			}
 			d.Settle = append(d.Settle, Outcome{SrcUID: m.UID, Size: m.Size, InternalDate: m.InternalDate, DateText: m.DateText,
 				Flags: Wanted(m.Flags, c.opts.Rules), Fate: Pending, By: by, Reason: reason})
+		case n > 0 && by == "source": // it is the one that was due
+			groups = append(groups, []Message{m})
 		case n > 0:
-			alone = append(alone, m)
+			suspects[n] = append(suspects[n], m)
 		}
 		return n > 0
 	})
-	return alone
+	for n, together := range [unansweredLimit]int{1, c.opts.Batch, max(c.opts.Batch/8, 1), 1} {
+		groups = slices.AppendSeq(groups, slices.Chunk(suspects[n], together))
+	}
+	return groups
 }
 
 // readyToAdopt lists, once, what the target has that no row claims.

@@ -8,41 +8,70 @@ import (
 	"strings"
 )
 
-// receive records the answers to the oldest flight.
-func (w *writer) receive(ctx context.Context) error {
-	f := w.flights[0]
-	results, sessionErr := w.out.Receive(ctx)
-	w.flights = w.flights[1:]
-	again, err := w.settleFlight(ctx, f, results, sessionErr)
-	if len(again.msgs) > 0 {
-		w.redo = append(w.redo, again)
-		return err
-	}
-	w.done(f)
-	return err
+// answers are what came back for a flight.
+type answers struct {
+	flight
+	results []Appended
+	single  []int // those that are for one message each
 }
 
-// settleFlight records what a flight's answers tell, and gives back those of
-// its messages that were refused together with others.
-func (w *writer) settleFlight(ctx context.Context, f flight, results []Appended, sessionErr error) (again flight, err error) {
-	single, again := splitRefused(f, results)
-	if err := w.record(ctx, f, single, results); err != nil {
-		return again, err
+// receive records the answers to the oldest flight, and to those after it that
+// have come as well, in one transaction. What was refused together is kept for
+// resend.
+func (w *writer) receive(ctx context.Context) error {
+	var got []answers
+	var broken error
+	for due := true; due && broken == nil; {
+		f := w.flights[0]
+		results, at, err := w.out.receive(ctx)
+		w.flights = w.flights[1:]
+		w.under.sub(len(f.msgs), f.octets)
+		if f.half {
+			w.halves--
+		}
+		if broken = err; err == nil {
+			w.dst.pace.answered(w.opts, f.under, at.Sub(f.left))
+		}
+		got = append(got, answers{flight: f, results: results})
+		if due = len(w.flights) > 0; due {
+			select {
+			case <-w.out.due():
+			default:
+				due = false
+			}
+		}
 	}
-	if sessionErr != nil {
-		w.unanswered(f, results)
-		return again, fmt.Errorf("append to %q: %w", w.opts.Target, sessionErr)
+	var over []flight
+	for i := range got {
+		var again flight
+		got[i].single, again = splitRefused(got[i].flight, got[i].results)
+		if len(again.msgs) > 0 {
+			w.together(again)
+		} else {
+			over = append(over, got[i].flight)
+		}
 	}
-	return again, nil
+	err := w.record(ctx, got)
+	for _, f := range over {
+		w.done(f)
+	}
+	if err != nil {
+		return err
+	}
+	if broken != nil {
+		w.unanswered(got[len(got)-1])
+		return fmt.Errorf("append to %q: %w", w.opts.Target, broken)
+	}
+	return nil
 }
 
 // unanswered counts the messages with which the target ended the session. One
 // of them may be why.
-func (w *writer) unanswered(f flight, results []Appended) {
-	for i, r := range results {
+func (w *writer) unanswered(a answers) {
+	for i, r := range a.results {
 		var e *Error
 		if errors.As(r.Err, &e) && (e.Kind == KindBye || e.Kind == KindClosed || e.Kind == KindTimeout) {
-			w.opts.Unanswered[f.msgs[i].UID]++
+			w.opts.Unanswered[a.msgs[i].UID]++
 		}
 	}
 }
@@ -51,7 +80,7 @@ func (w *writer) unanswered(f flight, results []Appended) {
 // refused, which doesn't tell which of them was meant. What is left is judged
 // one by one; its indices are given.
 func splitRefused(f flight, results []Appended) (single []int, again flight) {
-	again = flight{batch: f.batch, next: f.next}
+	again = flight{batch: f.batch, next: f.next, half: true}
 	shared := map[error]int{}
 	for _, r := range results {
 		if r.Err != nil && refusal(r.Err) {
@@ -60,7 +89,7 @@ func splitRefused(f flight, results []Appended) (single []int, again flight) {
 	}
 	for i := range min(len(results), len(f.msgs)) {
 		if err := results[i].Err; err != nil && shared[err] > 1 {
-			again.msgs = append(again.msgs, f.msgs[i])
+			again.msgs, again.refused = append(again.msgs, f.msgs[i]), err
 			continue
 		}
 		single = append(single, i)
@@ -68,28 +97,30 @@ func splitRefused(f flight, results []Appended) (single []int, again flight) {
 	return single, again
 }
 
-// record settles the intents of a flight, in one transaction. An answer that
+// record settles the intents of flights, in one transaction. An answer that
 // never came leaves its intent open.
-func (w *writer) record(ctx context.Context, f flight, which []int, results []Appended) error {
+func (w *writer) record(ctx context.Context, got []answers) error {
 	var out []Outcome
 	var doubts []Doubt
 	var octets int64
 	copied := 0
-	for _, i := range which {
-		m, r := f.msgs[i], results[i]
-		switch {
-		case r.Err == nil && r.UID != 0:
-			out = append(out, w.stored(m, r))
-			octets += m.size
-			copied++
-		case r.Err == nil:
-			w.unplaced = true
-		case refusal(r.Err) || refusedByUs(r.Err):
-			o, again := w.refused(m, r.Err)
-			out = append(out, o)
-			if again {
-				w.again = append(w.again, m.Message)
-				doubts = append(doubts, Doubt{SrcUID: m.UID, DstUIDNext: f.next, Size: m.size, InternalDate: m.InternalDate, SHA1: m.sha1, Munged: m.munged, Since: w.opts.Now()})
+	for _, f := range got {
+		for _, i := range f.single {
+			m, r := f.msgs[i], f.results[i]
+			switch {
+			case r.Err == nil && r.UID != 0:
+				out = append(out, w.stored(m, r))
+				octets += m.size
+				copied++
+			case r.Err == nil:
+				w.unplaced = true
+			case refusal(r.Err) || refusedByUs(r.Err):
+				o, again := w.refused(m, r.Err)
+				out = append(out, o)
+				if again {
+					w.again = append(w.again, m.Message)
+					doubts = append(doubts, Doubt{SrcUID: m.UID, DstUIDNext: f.next, Size: m.size, InternalDate: m.InternalDate, SHA1: m.sha1, Munged: m.munged, Since: w.opts.Now()})
+				}
 			}
 		}
 	}
@@ -193,47 +224,56 @@ func aboutFlags(words string) bool {
 	return strings.Contains(words, "flag") || strings.Contains(words, "keyword")
 }
 
-// redoAll sends again, in halves, what was refused together.
-func (w *writer) redoAll(ctx context.Context) error {
-	for len(w.redo) > 0 {
-		for len(w.flights) > 0 {
-			if err := w.receive(ctx); err != nil {
-				return err
-			}
-		}
-		f := w.redo[0]
-		err := w.bisect(ctx, f)
-		w.redo = w.redo[1:]
-		w.done(f)
-		if err != nil {
+// together keeps a flight that was refused together, for resend. Where it was
+// for want of space or of a right, others will be as well.
+func (w *writer) together(f flight) {
+	w.redo = append(w.redo, f)
+	if w.tight = w.tight || overQuota(f.refused); noRight(f.refused) && w.halt == nil {
+		w.halt = &RightError{Mailbox: w.opts.Target, Err: f.refused}
+	}
+}
+
+// resend sends in halves what was refused together: until each message has an
+// answer of its own, or nothing more is to be sent. The halves overlap with all
+// else, but where space is short: then the newest go first and alone, for each
+// will be refused until they are small enough.
+func (w *writer) resend(ctx context.Context) error {
+	if w.stop() != nil {
+		return w.withdraw(ctx)
+	}
+	for len(w.redo) > 0 && (!w.tight || w.halves == 0) {
+		last := len(w.redo) - 1
+		first := w.redo[last]
+		w.redo = w.redo[:last]
+		second, half := first, len(first.msgs)/2
+		first.msgs, second.msgs = first.msgs[:half], first.msgs[half:]
+		first.batch.flights++ // two in the place of one
+		if err := w.launch(ctx, []flight{first, second}); err != nil {
 			return err
 		}
 	}
+	w.tight = w.tight && w.halves > 0
 	return nil
 }
 
-func (w *writer) bisect(ctx context.Context, f flight) error {
-	half := len(f.msgs) / 2
-	for _, msgs := range [][]*spooled{f.msgs[:half], f.msgs[half:]} {
-		if w.stop() != nil {
-			return nil // their intents are settled by the next call
-		}
-		if len(msgs) == 0 {
-			continue
-		}
-		if err := w.out.Send(ctx, w.appends(msgs)); err != nil {
-			return fmt.Errorf("append to %q: %w", w.opts.Target, err)
-		}
-		results, sessionErr := w.out.Receive(ctx)
-		again, err := w.settleFlight(ctx, flight{msgs: msgs, next: f.next}, results, sessionErr)
-		if err != nil {
-			return err
-		}
-		if len(again.msgs) > 0 {
-			if err := w.bisect(ctx, again); err != nil {
-				return err
-			}
+// withdraw records that what was refused together isn't on the target, and is
+// still to be copied.
+func (w *writer) withdraw(ctx context.Context) error {
+	var out []Outcome
+	for _, f := range w.redo {
+		for _, m := range f.msgs {
+			o := w.outcome(m)
+			o.Fate, o.By, o.Reason = Pending, "target", serverWords(f.refused)
+			out = append(out, o)
 		}
 	}
-	return nil
+	if len(out) == 0 {
+		return nil
+	}
+	err := w.ledger.Record(ctx, out)
+	for _, f := range w.redo {
+		w.done(f)
+	}
+	w.redo = nil
+	return err
 }

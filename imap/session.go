@@ -30,6 +30,9 @@ type Session struct {
 	use   sync.Mutex // held while a command is under way
 	once  sync.Once  // Close
 	names sync.Map   // Mailbox.Name → Wire, of listed malformed names
+
+	pace  pace    // of what a copy writes
+	ahead float64 // of what a copy reads: see type ahead
 }
 
 // Capabilities are those announced after the login, as sent.

@@ -6,31 +6,39 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 )
 
-// maxFlight is how many commands' worth of messages are under way at a time:
-// one being executed, one arriving.
-const maxFlight = 2
-
 // flight is what one Send put on its way.
 type flight struct {
-	batch *batch // whose messages these are; nil: somebody else gives them back
-	msgs  []*spooled
-	next  uint32 // the target's UIDNEXT, as far as known, when it was begun
+	batch   *batch // whose messages these are
+	msgs    []*spooled
+	octets  int64
+	next    uint32    // the target's UIDNEXT, as far as known, when it was begun
+	under   window    // what was under way with it, itself included
+	left    time.Time // when its last octet had
+	half    bool      // of what was refused together
+	refused error     // the answer, where it was refused together
 }
 
 // writer appends the batches that a reader spools.
 type writer struct {
 	*copier
+	ahead   *ahead
 	out     *Appender
-	flights []flight
-	redo    []flight // refused as a whole
+	flights []flight // under way, oldest first
+	under   window   // what these are
+	redo    []flight // refused together, to be sent in halves
+	halves  int      // flights under way that are such
+	tight   bool     // the target is short of space: halves go before what is new
 	halt    error    // every further message would be refused as well
 	fatal   error    // ends the folder once what is in flight is recorded
 }
 
+// run writes until ready is closed and all is answered. What ends it earlier
+// lets the answers come of what is in flight.
 func (w *writer) run(ctx context.Context, ready <-chan *batch) (err error) {
 	defer func() {
 		for _, f := range append(w.flights, w.redo...) {
@@ -43,114 +51,185 @@ func (w *writer) run(ctx context.Context, ready <-chan *batch) (err error) {
 			err = closing
 		}
 	}()
-	for ready != nil || len(w.flights) > 0 {
-		if ready != nil && len(w.flights) < maxFlight && w.stop() == nil {
-			b, open, err := w.take(ctx, ready)
+	for {
+		if len(w.flights) == 0 && (ready == nil || w.stop() != nil) {
+			return w.stop()
+		}
+		b, open, err := w.wait(ctx, ready)
+		if !open {
+			ready = nil
+		}
+		switch {
+		case err != nil:
+			return err
+		case b != nil:
+			err = w.send(ctx, w.more(b, ready))
+		case open && len(w.flights) > 0:
+			if err = w.receive(ctx); err == nil {
+				err = w.resend(ctx)
+			}
 			if err != nil {
-				return err
-			}
-			if !open {
-				ready = nil
-			}
-			if b != nil {
-				if err := w.send(ctx, b); err != nil {
-					return err
-				}
-				continue
+				err = w.drain(ctx, err)
 			}
 		}
-		if len(w.flights) == 0 {
-			if w.stop() != nil {
-				break
-			}
-			continue
-		}
-		if err := w.receive(ctx); err != nil {
-			return w.drain(ctx, err)
-		}
-		if err := w.redoAll(ctx); err != nil {
-			return w.drain(ctx, err)
+		if err != nil {
+			return err
 		}
 	}
-	return w.stop()
 }
 
+// stop says why no more messages are sent.
 func (w *writer) stop() error {
-	if w.fatal != nil {
+	switch {
+	case w.fatal != nil:
 		return w.fatal
+	case w.halt != nil:
+		return w.halt
+	case w.opts.stopped():
+		return ErrStopped
 	}
-	return w.halt
+	return nil
 }
 
-// take waits for the next batch only while nothing is in flight.
-func (w *writer) take(ctx context.Context, ready <-chan *batch) (b *batch, open bool, err error) {
+// room says whether another batch may be sent while so much is under way.
+func (w *writer) room(under window) bool {
+	return !w.tight && w.stop() == nil && w.dst.pace.window(w.opts).takes(w.opts, under)
+}
+
+// wait gives the next batch, if there is room for it, or nil once the oldest
+// flight is answered or something has ended. open is false when there are no
+// more batches.
+func (w *writer) wait(ctx context.Context, ready <-chan *batch) (b *batch, open bool, err error) {
+	stop, due := w.opts.Stop, (<-chan struct{})(nil)
 	if len(w.flights) > 0 {
-		select {
-		case b, open = <-ready:
-			return b, open, nil
-		default:
-			return nil, true, nil
-		}
+		stop, due = nil, w.out.due() // what is in flight is waited for
+	}
+	if !w.room(w.under) {
+		ready = nil
 	}
 	select {
 	case b, open = <-ready:
 		return b, open, nil
+	case <-due:
+	case <-stop:
+	case <-w.dst.c.dead:
+		if len(w.flights) == 0 {
+			return nil, true, fmt.Errorf("append to %q: %w", w.opts.Target, w.dst.c.Err())
+		}
 	case <-ctx.Done():
-		return nil, true, context.Cause(ctx)
+		if len(w.flights) == 0 {
+			return nil, true, context.Cause(ctx)
+		}
+	}
+	return nil, true, nil
+}
+
+// more gives, with a batch, the others that are ready and have room.
+func (w *writer) more(b *batch, ready <-chan *batch) []*batch {
+	batches, under := []*batch{b}, w.under
+	for {
+		w.ahead.free(b.asked, b.octets)
+		under.add(len(b.msgs), b.octets)
+		if !w.room(under) {
+			return batches
+		}
+		var ok bool
+		select {
+		case b, ok = <-ready:
+		default:
+		}
+		if !ok { // there is none, or no more; the latter wait tells
+			return batches
+		}
+		batches = append(batches, b)
 	}
 }
 
 // send settles what needs no APPEND, keeps an intent for all the rest in one
 // transaction, and puts it on its way.
-func (w *writer) send(ctx context.Context, b *batch) error {
-	f := flight{batch: b, next: w.nextUID}
-	settled := b.settled
-	for _, o := range settled {
-		if o.Fate == Refused {
-			w.tally.Refused++
-			w.later = true
-		} else {
-			w.tally.Vanished++
-		}
-	}
+func (w *writer) send(ctx context.Context, batches []*batch) error {
+	var settled []Outcome
 	var intents []Intent
-	found := w.found(b.msgs)
-	for i, m := range b.msgs {
-		if o, ok := w.settled(m, found[i]); ok {
-			settled = append(settled, o)
+	var flights []flight
+	for _, b := range batches {
+		for _, o := range b.settled {
+			if o.Fate == Refused {
+				w.tally.Refused++
+				w.later = true
+			} else {
+				w.tally.Vanished++
+			}
+		}
+		settled = append(settled, b.settled...)
+		f := flight{batch: b, next: w.nextUID}
+		found := w.found(b.msgs)
+		for i, m := range b.msgs {
+			if o, ok := w.settled(m, found[i]); ok {
+				settled = append(settled, o)
+				continue
+			}
+			m.InternalDate, m.note = usableDate(m)
+			f.msgs = append(f.msgs, m)
+			intents = append(intents, Intent{SrcUID: m.UID, DstUIDNext: f.next, Size: m.size, InternalDate: m.InternalDate,
+				Flags: Wanted(m.Flags, w.opts.Rules), SHA1: m.sha1, SHA256: m.sha256, Munged: m.munged, Begun: w.opts.Now()})
+		}
+		flights = append(flights, f)
+	}
+	if err := w.book(ctx, settled, intents); err != nil {
+		for _, f := range flights {
+			w.done(f)
+		}
+		return err
+	}
+	var parts []flight
+	for _, f := range flights {
+		if len(f.msgs) == 0 {
+			w.done(f)
 			continue
 		}
-		m.InternalDate, m.note = usableDate(m)
-		f.msgs = append(f.msgs, m)
-		intents = append(intents, Intent{SrcUID: m.UID, DstUIDNext: f.next, Size: m.size, InternalDate: m.InternalDate,
-			Flags: Wanted(m.Flags, w.opts.Rules), SHA1: m.sha1, SHA256: m.sha256, Munged: m.munged, Begun: w.opts.Now()})
+		parts = append(parts, w.parts(f)...)
 	}
+	if err := w.launch(ctx, parts); err != nil {
+		return w.drain(ctx, err)
+	}
+	return nil
+}
+
+// book keeps what is settled, and what is about to be sent.
+func (w *writer) book(ctx context.Context, settled []Outcome, intents []Intent) error {
 	if len(settled) > 0 {
 		if err := w.ledger.Record(ctx, settled); err != nil {
 			return err
 		}
 	}
-	if len(f.msgs) == 0 {
-		w.done(f)
+	if len(intents) == 0 {
 		return nil
 	}
 	if err := w.open(ctx); err != nil {
-		w.done(f)
 		return err
 	}
-	if err := w.ledger.Begin(ctx, intents); err != nil {
-		w.done(f)
-		return err
-	}
-	parts := w.parts(f)
-	for i, part := range parts {
-		w.flights = append(w.flights, part)
-		if err := w.out.Send(ctx, w.appends(part.msgs)); err != nil {
-			for _, unsent := range parts[i+1:] {
+	return w.ledger.Begin(ctx, intents)
+}
+
+// launch sends flights one after the other.
+func (w *writer) launch(ctx context.Context, flights []flight) error {
+	for i, f := range flights {
+		for _, m := range f.msgs {
+			f.octets += m.size
+		}
+		if f.half {
+			w.halves++
+		}
+		w.under.add(len(f.msgs), f.octets)
+		f.under = w.under
+		w.flights = append(w.flights, f)
+		if err := w.out.Send(ctx, w.appends(f.msgs)); err != nil {
+			for _, unsent := range flights[i+1:] {
 				w.done(unsent)
 			}
-			return w.drain(ctx, fmt.Errorf("append to %q: %w", w.opts.Target, err))
+			return fmt.Errorf("append to %q: %w", w.opts.Target, err)
 		}
+		w.flights[len(w.flights)-1].left = time.Now()
 	}
 	return nil
 }
@@ -170,9 +249,6 @@ func (w *writer) drain(ctx context.Context, broken error) error {
 
 // done gives back what a batch held, with the last of its flights.
 func (w *writer) done(f flight) {
-	if f.batch == nil {
-		return
-	}
 	if f.batch.flights--; f.batch.flights <= 0 {
 		f.batch.close(w.opts.Budget)
 	}
@@ -190,24 +266,19 @@ func (w *writer) open(ctx context.Context) (err error) {
 // parts splits a flight where one command takes many messages: what real
 // servers are known to refuse goes alone, since one refusal is for all.
 func (w *writer) parts(f flight) []flight {
-	if !w.out.Multi() {
-		f.batch.flights = 1
-		return []flight{f}
-	}
-	var plain []*spooled
-	var alone []flight
+	var parts []flight
+	plain := f
+	plain.msgs = nil
 	for _, m := range f.msgs {
-		if m.suspect || oddDate(m.InternalDate) {
-			alone = append(alone, flight{batch: f.batch, msgs: []*spooled{m}, next: f.next})
+		if w.out.Multi() && (m.suspect || oddDate(m.InternalDate)) {
+			parts = append(parts, flight{batch: f.batch, msgs: []*spooled{m}, next: f.next})
 		} else {
-			plain = append(plain, m)
+			plain.msgs = append(plain.msgs, m)
 		}
 	}
-	var parts []flight
-	if len(plain) > 0 {
-		parts = append(parts, flight{batch: f.batch, msgs: plain, next: f.next})
+	if len(plain.msgs) > 0 {
+		parts = slices.Insert(parts, 0, plain)
 	}
-	parts = append(parts, alone...)
 	f.batch.flights = len(parts)
 	return parts
 }
