@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -179,20 +180,16 @@ func CopyMailbox(ctx context.Context, src *Source, dst *Target, books Books, sta
 }
 
 func (c *copier) run(ctx context.Context) (FolderState, error) {
-	from, err := c.src.Examine(ctx, c.opts.Source)
+	from, to, newest, err := c.open(ctx)
 	if err != nil {
-		return c.state, fmt.Errorf("examine %q: %w", c.opts.Source, err)
-	}
-	to, err := c.dst.Status(ctx, c.opts.Target)
-	if err != nil {
-		return c.state, fmt.Errorf("status of %q: %w", c.opts.Target, err)
+		return c.state, err
 	}
 	if err := c.sameTime(from, to); err != nil {
 		return c.state, err
 	}
 	c.dstValidity, c.nextUID = to.UIDValidity, to.UIDNext
 	c.ledger = c.books(from.UIDValidity, to.UIDValidity)
-	still, err := c.targetStill(ctx, to)
+	still, err := c.targetStill(ctx, to, newest)
 	if err != nil {
 		return c.state, err
 	}
@@ -227,6 +224,27 @@ func (c *copier) run(ctx context.Context) (FolderState, error) {
 	}
 }
 
+// open asks both servers at once what they say of the folder, and the target for
+// the copy with the highest UID: an untouched folder costs one round trip.
+func (c *copier) open(ctx context.Context) (from, to Status, newest []Message, err error) {
+	var examine error
+	var source sync.WaitGroup
+	source.Go(func() { from, examine = c.src.Examine(ctx, c.opts.Source) })
+	uid := c.state.DstMaxUID
+	if c.opts.Relist {
+		uid = 0 // all copies are looked at
+	}
+	to, newest, err = c.dst.glance(ctx, c.opts.Target, uid)
+	source.Wait()
+	switch {
+	case examine != nil:
+		err = fmt.Errorf("examine %q: %w", c.opts.Source, examine)
+	case err != nil:
+		err = fmt.Errorf("status of %q: %w", c.opts.Target, err)
+	}
+	return from, to, newest, err
+}
+
 // sameTime is law 6: neither side may show less than it showed before.
 func (c *copier) sameTime(from, to Status) error {
 	s := c.state
@@ -255,7 +273,6 @@ func (c *copier) unmoved(from Status) bool {
 func (c *copier) rulesKey() string { return fmt.Sprintf("%+v", c.opts.Rules) }
 
 func (c *copier) selectTarget(ctx context.Context) error {
-	// Selected anew each time: BlueMind 5 shows only what it knew then.
 	if _, err := c.dst.Select(ctx, c.opts.Target); err != nil {
 		return fmt.Errorf("select %q: %w", c.opts.Target, err)
 	}

@@ -157,6 +157,43 @@ func (s *Session) exchange(ctx context.Context, command string, each func(*respo
 	return d.roundTrip(command, each)
 }
 
+// step is one of several commands that are sent together.
+type step struct {
+	command string
+	each    func(*response) error // nil: its untagged responses are nobody's
+}
+
+// exchanges does several commands in one round trip. It gives the first NO or
+// BAD, after which the others are of no use, or what ended the session.
+func (s *Session) exchanges(ctx context.Context, steps ...step) error {
+	release, err := s.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	d := s.c.openDoor()
+	defer d.close()
+	tags := make([]string, len(steps))
+	for i, st := range steps {
+		tags[i] = s.c.nextTag()
+		if err := s.c.send([]byte(tags[i]+" "+st.command+"\r\n"), i == len(steps)-1); err != nil {
+			return err
+		}
+	}
+	var refused error
+	for i, st := range steps {
+		_, err := d.await(tags[i], st.each)
+		switch {
+		case err == nil:
+		case !refusedAlone(err):
+			return err
+		case refused == nil:
+			refused = err
+		}
+	}
+	return refused
+}
+
 // named passes the responses of one name on, in whatever case it was written.
 func named(name string, fn func(*response) error) func(*response) error {
 	return func(r *response) error {

@@ -270,11 +270,61 @@ func shifted[T any](m map[uint32]T, seq uint32) map[uint32]T {
 // the open mailbox, in the server's order, each UID once. SHA-1 comes with it
 // where the server keeps it. If fn returns an error, the session is closed.
 func (s *Session) Messages(ctx context.Context, first, last uint32, fn func(Message) error) error {
+	l, list := s.listStep(first, last, fn)
+	if err := s.exchanges(ctx, list); err != nil {
+		return err
+	}
+	return l.finish()
+}
+
+// listStep is the command of Messages; finish of the listing has to follow.
+func (s *Session) listStep(first, last uint32, fn func(Message) error) (*listing, step) {
 	items, want := "UID FLAGS INTERNALDATE RFC822.SIZE", hasFlags|hasDate|hasSize
 	if s.Can(digestCap) {
 		items, want = items+" DIGEST.SHA1", want|hasSHA1
 	}
-	return s.listMessages(ctx, first, last, items, want, func(p *partial) error { return fn(p.Message) })
+	first = max(first, 1)
+	l := newListing(first, last, want, func(p *partial) error { return fn(p.Message) })
+	return l, step{"UID FETCH " + uidRange(first, last) + " (" + items + ")", l.response}
+}
+
+// uidRange writes the UIDs from first to last (0: to the end).
+func uidRange(first, last uint32) string {
+	to := "*"
+	if last != 0 {
+		to = strconv.FormatUint(uint64(last), 10)
+	}
+	return strconv.FormatUint(uint64(first), 10) + ":" + to
+}
+
+// messagesIn selects a mailbox and lists it, as Select and Messages do, in one
+// round trip.
+func (t *Target) messagesIn(ctx context.Context, mailbox string, first, last uint32, fn func(Message) error) error {
+	wire := t.wire(mailbox)
+	if err := t.unsendable("SELECT", wire); err != nil {
+		return err
+	}
+	l, list := t.listStep(first, last, fn)
+	if err := t.exchanges(ctx, step{"SELECT " + quoteMailbox(wire), nil}, list); err != nil {
+		return err
+	}
+	return l.finish()
+}
+
+// glance is Status and, for a UID that isn't 0, Select and Messages of it, in one
+// round trip.
+func (t *Target) glance(ctx context.Context, mailbox string, uid uint32) (st Status, there []Message, err error) {
+	wire := t.wire(mailbox)
+	if uid == 0 || t.unsendable("SELECT", wire) != nil {
+		st, err = t.Status(ctx, mailbox)
+		return st, nil, err
+	}
+	l, list := t.listStep(uid, uid, func(m Message) error { there = append(there, m); return nil })
+	err = t.exchanges(ctx, t.statusStep(mailbox, &st), step{"SELECT " + quoteMailbox(wire), nil}, list)
+	if err == nil {
+		err = l.finish()
+	}
+	return st, there, t.checkedStatus(st, err)
 }
 
 // digestCap is Cyrus's extension: the SHA-1 of a message's octets, out of the
@@ -287,22 +337,14 @@ func (t *Target) Digests(ctx context.Context, first, last uint32, fn func(uid ui
 	if !t.Can(digestCap) {
 		return t.c.refusal(&Error{Kind: KindRefused, Command: "UID FETCH", Text: "the server doesn't announce " + digestCap})
 	}
-	return t.listMessages(ctx, first, last, "UID DIGEST.SHA1", hasSHA1, func(p *partial) error {
+	first = max(first, 1)
+	l := newListing(first, last, hasSHA1, func(p *partial) error {
 		if !p.HasSHA1 {
 			return nil
 		}
 		return fn(p.UID, p.SHA1)
 	})
-}
-
-func (s *Session) listMessages(ctx context.Context, first, last uint32, items string, want fields, deliver func(*partial) error) error {
-	to := "*"
-	if last != 0 {
-		to = strconv.FormatUint(uint64(last), 10)
-	}
-	first = max(first, 1)
-	l := newListing(first, last, want, deliver)
-	if _, err := s.exchange(ctx, "UID FETCH "+strconv.FormatUint(uint64(first), 10)+":"+to+" ("+items+")", l.response); err != nil {
+	if err := t.exchanges(ctx, step{"UID FETCH " + uidRange(first, last) + " (UID DIGEST.SHA1)", l.response}); err != nil {
 		return err
 	}
 	return l.finish()

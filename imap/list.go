@@ -270,19 +270,27 @@ func (r *response) namespace() ([]NamespaceEntry, error) {
 // Status asks for the numbers of a mailbox without opening it. It must not be
 // the selected one (RFC 9051 §6.3.11).
 func (s *Session) Status(ctx context.Context, name string) (Status, error) {
+	var st Status
+	err := s.exchanges(ctx, s.statusStep(name, &st))
+	return st, s.checkedStatus(st, err)
+}
+
+func (s *Session) statusStep(name string, st *Status) step {
 	items := "MESSAGES UIDNEXT UIDVALIDITY"
 	if s.Can("CONDSTORE") {
 		items += " HIGHESTMODSEQ"
 	}
-	var st Status
 	wire := s.wire(name)
-	_, err := s.exchange(ctx, "STATUS "+quoteMailbox(wire)+" ("+items+")", named("STATUS", func(r *response) error {
-		return r.mailboxStatus(wire, &st)
-	}))
+	return step{"STATUS " + quoteMailbox(wire) + " (" + items + ")", named("STATUS", func(r *response) error {
+		return r.mailboxStatus(wire, st)
+	})}
+}
+
+func (s *Session) checkedStatus(st Status, err error) error {
 	if err == nil && st.UIDValidity == 0 {
-		err = s.c.refusal(&Error{Kind: KindNo, Command: "STATUS", Text: "the server gave no usable UIDVALIDITY"})
+		return s.c.refusal(&Error{Kind: KindNo, Command: "STATUS", Text: "the server gave no usable UIDVALIDITY"})
 	}
-	return st, err
+	return err
 }
 
 // mailboxStatus reads what follows STATUS (RFC 9051 §7.3.4), if it is about

@@ -9,7 +9,9 @@ import (
 // alone don't prove it: a target that was restored may have taken in as many
 // messages as it lost. The copy with the highest UID is then one of those that
 // were replaced; where it isn't there as it was, all copies must be looked at.
-func (c *copier) targetStill(ctx context.Context, to Status) (bool, error) {
+// Nor does HIGHESTMODSEQ prove it: one message lost and another delivered may
+// count as much as ours did. newest is what has the highest UID that we wrote.
+func (c *copier) targetStill(ctx context.Context, to Status, newest []Message) (bool, error) {
 	s := c.state
 	if s.DstMaxUID == 0 {
 		return s.DstUIDValidity == to.UIDValidity && s.DstUIDNext == to.UIDNext && s.DstExists == to.Messages, nil
@@ -17,22 +19,15 @@ func (c *copier) targetStill(ctx context.Context, to Status) (bool, error) {
 	if c.opts.Relist || s.DstUIDValidity != to.UIDValidity || s.DstUIDNext != to.UIDNext || s.DstExists != to.Messages {
 		return false, nil
 	}
-	newest, err := c.ledger.Claims(ctx, s.DstMaxUID, 1)
-	if err != nil || len(newest) == 0 || newest[0].Gone {
+	ours, err := c.ledger.Claims(ctx, s.DstMaxUID, 1)
+	if err != nil || len(ours) == 0 || ours[0].Gone || len(newest) == 0 || newest[0].UID != ours[0].DstUID {
 		return false, err
 	}
-	if err := c.selectTarget(ctx); err != nil {
-		return false, err
+	m := newest[0]
+	if m.HasSHA1 && m.SHA1 == ours[0].SHA1 {
+		return true, nil
 	}
-	there, err := c.listClaimed(ctx, newest)
-	if err != nil {
-		return false, err
-	}
-	m, ok := there[newest[0].DstUID]
-	if m.HasSHA1 && m.SHA1 == newest[0].SHA1 {
-		return ok, nil
-	}
-	return ok && m.Size == newest[0].Size && m.InternalDate.Equal(newest[0].InternalDate), nil
+	return m.Size == ours[0].Size && m.InternalDate.Equal(ours[0].InternalDate), nil
 }
 
 // lookAtTarget compares what we wrote with what the target shows, where it may
@@ -43,14 +38,7 @@ func (c *copier) lookAtTarget(ctx context.Context) error {
 		return nil
 	}
 	var seen shown
-	err := c.claims(ctx, 1, func(page []Claim) error {
-		if seen.ours == 0 {
-			if err := c.selectTarget(ctx); err != nil {
-				return err
-			}
-		}
-		return c.lookAtPage(ctx, page, &seen)
-	})
+	err := c.claims(ctx, 1, func(page []Claim) error { return c.lookAtPage(ctx, page, &seen) })
 	switch {
 	case err != nil:
 		return err
@@ -72,7 +60,7 @@ type shown struct {
 }
 
 func (c *copier) lookAtPage(ctx context.Context, page []Claim, seen *shown) error {
-	there, err := c.listClaimed(ctx, page)
+	there, err := c.listClaimed(ctx, page, seen.ours == 0)
 	if err != nil {
 		return err
 	}
@@ -92,24 +80,35 @@ func (c *copier) lookAtPage(ctx context.Context, page []Claim, seen *shown) erro
 	return nil
 }
 
-// listClaimed lists the claimed ones among the messages of the selected target
-// mailbox. claims ascend by target UID.
-func (c *copier) listClaimed(ctx context.Context, claims []Claim) (map[uint32]Message, error) {
+// listClaimed lists the claimed ones among the messages of the target mailbox,
+// which it selects before, or is selected. claims ascend by target UID.
+func (c *copier) listClaimed(ctx context.Context, claims []Claim, selects bool) (map[uint32]Message, error) {
 	claimed := make(map[uint32]bool, len(claims))
 	for _, cl := range claims {
 		claimed[cl.DstUID] = true
 	}
 	there := make(map[uint32]Message, len(claims))
-	err := c.dst.Messages(ctx, claims[0].DstUID, claims[len(claims)-1].DstUID, func(m Message) error {
+	err := c.listTarget(ctx, claims[0].DstUID, claims[len(claims)-1].DstUID, selects, func(m Message) error {
 		if claimed[m.UID] {
 			there[m.UID] = m
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("list %q: %w", c.opts.Target, err)
+	return there, err
+}
+
+// listTarget lists the target mailbox, after selecting it or as it is selected.
+// It is selected anew for each look: BlueMind 5 shows only what it knew then.
+func (c *copier) listTarget(ctx context.Context, first, last uint32, selects bool, fn func(Message) error) (err error) {
+	if selects {
+		err = c.dst.messagesIn(ctx, c.opts.Target, first, last, fn)
+	} else {
+		err = c.dst.Messages(ctx, first, last, fn)
 	}
-	return there, nil
+	if err != nil {
+		return fmt.Errorf("list %q: %w", c.opts.Target, err)
+	}
+	return nil
 }
 
 // differs tells another message from ours by what a listing shows. Of size

@@ -21,9 +21,6 @@ func (c *copier) prove(ctx context.Context) error {
 	if c.firstNew == 0 {
 		return nil
 	}
-	if err := c.selectTarget(ctx); err != nil {
-		return err
-	}
 	var p proof
 	if err := c.claims(ctx, c.firstNew, func(page []Claim) error { return c.provePage(ctx, page, &p) }); err != nil {
 		return err
@@ -38,13 +35,17 @@ func (c *copier) prove(ctx context.Context) error {
 }
 
 // proof counts what a target did to our copies.
-type proof struct{ ours, lost, undated int }
+type proof struct {
+	begun               bool
+	ours, lost, undated int
+}
 
 func (c *copier) provePage(ctx context.Context, page []Claim, p *proof) error {
-	there, err := c.listClaimed(ctx, page)
+	there, err := c.listClaimed(ctx, page, !p.begun)
 	if err != nil {
 		return err
 	}
+	p.begun = true
 	notes := map[uint32]string{}
 	for _, cl := range page {
 		if cl.Fate != Copied || cl.Gone {

@@ -158,12 +158,9 @@ func sizesNear(sizes map[int64]bool, size int64) bool {
 // to last (0: to the end) by their SHA-1, which comes with the listing or is
 // read. Each list ascends by UID.
 func (c *copier) hashed(ctx context.Context, first, last uint32, want func(Message) bool) (map[[20]byte][]Message, error) {
-	if err := c.selectTarget(ctx); err != nil {
-		return nil, err
-	}
 	var list []Message
 	var unread []uint32
-	err := c.dst.Messages(ctx, first, last, func(m Message) error {
+	err := c.listTarget(ctx, first, last, true, func(m Message) error {
 		if !want(m) {
 			return nil
 		}
@@ -174,7 +171,7 @@ func (c *copier) hashed(ctx context.Context, first, last uint32, want func(Messa
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list %q: %w", c.opts.Target, err)
+		return nil, err
 	}
 	slices.SortFunc(list, byUID)
 	slices.Sort(unread)
