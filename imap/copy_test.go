@@ -190,6 +190,7 @@ type pair struct {
 	from, to *imaptest.Mailbox
 	srcAddr  string
 	dstAddr  string
+	dialing  map[string]imap.Options // by "source" and "target"
 	ledger   *memLedger
 	state    imap.FolderState
 	opts     imap.CopyOptions
@@ -223,11 +224,11 @@ func newPair(t *testing.T, caps ...string) *pair {
 
 // dial opens both sessions, the target's through addr if it isn't empty.
 func (p *pair) dial(addr string) (*imap.Source, *imap.Target, error) {
-	src, err := imap.DialSource(p.t.Context(), imap.Server{Addr: p.srcAddr, Security: imap.Plaintext}, imap.Credentials{Login: user, Secret: "secret"}, imap.Options{})
+	src, err := imap.DialSource(p.t.Context(), imap.Server{Addr: p.srcAddr, Security: imap.Plaintext}, imap.Credentials{Login: user, Secret: "secret"}, p.dialing["source"])
 	if err != nil {
 		return nil, nil, err
 	}
-	dst, err := imap.DialTarget(p.t.Context(), imap.Server{Addr: cmp.Or(addr, p.dstAddr), Security: imap.Plaintext}, imap.Token{Address: user, Secret: "secret"}, imap.Options{})
+	dst, err := imap.DialTarget(p.t.Context(), imap.Server{Addr: cmp.Or(addr, p.dstAddr), Security: imap.Plaintext}, imap.Token{Address: user, Secret: "secret"}, p.dialing["target"])
 	if err != nil {
 		src.Close()
 		return nil, nil, err

@@ -100,9 +100,9 @@ func (w *writer) room(under window) bool {
 // flight is answered or something has ended. open is false when there are no
 // more batches.
 func (w *writer) wait(ctx context.Context, ready <-chan *batch) (b *batch, open bool, err error) {
-	stop, due := w.opts.Stop, (<-chan struct{})(nil)
+	var due <-chan struct{}
 	if len(w.flights) > 0 {
-		stop, due = nil, w.out.due() // what is in flight is waited for
+		due = w.out.due()
 	}
 	if !w.room(w.under) {
 		ready = nil
@@ -111,7 +111,7 @@ func (w *writer) wait(ctx context.Context, ready <-chan *batch) (b *batch, open 
 	case b, open = <-ready:
 		return b, open, nil
 	case <-due:
-	case <-stop:
+	case <-w.opts.Stop:
 	case <-w.dst.c.dead:
 		if len(w.flights) == 0 {
 			return nil, true, fmt.Errorf("append to %q: %w", w.opts.Target, w.dst.c.Err())
