@@ -24,6 +24,8 @@ type farPair struct {
 	mu   sync.Mutex
 	cuts map[string]func() // end the present connection to a server
 	open int               // most intents that were open together
+	// begun is told how many are, before each batch is sent.
+	begun func(open int)
 }
 
 // testFar runs a test inside a bubble. Many batches are sent ahead, as to any
@@ -122,12 +124,15 @@ func (l *lingering) Write(p []byte) (int, error) {
 // countingLedger notes how much is open at a time.
 type countingLedger struct {
 	*memLedger
-	most *int
+	p *farPair
 }
 
 func (l countingLedger) Begin(ctx context.Context, batch []imap.Intent) error {
 	err := l.memLedger.Begin(ctx, batch)
-	*l.most = max(*l.most, len(l.intents))
+	l.p.open = max(l.p.open, len(l.intents))
+	if l.p.begun != nil {
+		l.p.begun(len(l.intents))
+	}
 	return err
 }
 
@@ -145,7 +150,7 @@ func (p *farPair) took() (time.Duration, imap.Tally, error) {
 		state.DstUIDValidity = p.to.UIDValidity()
 	}
 	began := time.Now()
-	next, tally, err := imap.CopyMailbox(p.t.Context(), src, dst, func(uint32, uint32) imap.Ledger { return countingLedger{p.ledger, &p.open} }, state, p.opts)
+	next, tally, err := imap.CopyMailbox(p.t.Context(), src, dst, func(uint32, uint32) imap.Ledger { return countingLedger{p.ledger, p} }, state, p.opts)
 	took := time.Since(began)
 	if err == nil {
 		_, err = imap.FinalLook(p.t.Context(), dst, p.ledger, next.DstUIDValidity, p.opts)
