@@ -90,17 +90,17 @@ func (s *Session) enter(ctx context.Context, server Server, cred Credentials) er
 			return err
 		}
 	}
-	if err := s.askCapabilities(d); err != nil {
+	if err := s.needCapabilities(d); err != nil {
 		return err
 	}
 	if err := s.login(d, cred); err != nil {
 		return err
 	}
 	// BlueMind's proxy announces a short list before the login.
-	if err := s.askCapabilities(d); err != nil {
+	if err := s.needCapabilities(d); err != nil {
 		return err
 	}
-	return s.exchangeID(d)
+	return s.introduce(d)
 }
 
 // greeting reads the server's first response (RFC 9051 §7.1). PREAUTH would
@@ -114,6 +114,7 @@ func (s *Session) greeting(server Server) error {
 	switch {
 	case r.tag == "*" && r.name == "OK":
 		s.hello = st.text
+		s.volunteered(st)
 		return nil
 	case r.tag == "*" && r.name == "PREAUTH":
 		return s.c.fail(&Error{Kind: KindPreauth, Text: st.text})
@@ -131,7 +132,7 @@ func (s *Session) greeting(server Server) error {
 // clear text, and octets that were sent along with the OK, before the
 // handshake, are refused: they would be read as if they were protected.
 func (s *Session) startTLS(ctx context.Context, d *door, server Server) error {
-	if err := s.askCapabilities(d); err != nil {
+	if err := s.needCapabilities(d); err != nil {
 		return err
 	}
 	if !s.Can("STARTTLS") {
@@ -180,30 +181,51 @@ func (s *Session) protect(ctx context.Context, server Server) error {
 	return nil
 }
 
-// askCapabilities asks anew each time: an answer is worth only what the
-// connection was when it was given.
-func (s *Session) askCapabilities(d *door) error {
-	s.caps = nil
-	_, err := d.roundTrip("CAPABILITY", named("CAPABILITY", func(r *response) error {
-		s.caps = strings.Fields(string(r.rest()))
+// needCapabilities asks for what the server hasn't told by itself (RFC 9051
+// §7.1, CAPABILITY). An answer is worth only what the connection was when it was
+// given: whatever changes that forgets it.
+func (s *Session) needCapabilities(d *door) error {
+	if s.caps != nil {
 		return nil
-	}))
+	}
+	_, err := d.roundTrip("CAPABILITY", named("CAPABILITY", s.announced))
 	return err
 }
 
-// exchangeID tells our name where the server asks for one, and keeps its own
-// (RFC 2971). Some servers let nobody in who doesn't; none needs to answer.
-func (s *Session) exchangeID(d *door) error {
-	if !s.Can("ID") {
-		return nil
+// announced reads an untagged CAPABILITY.
+func (s *Session) announced(r *response) error {
+	s.caps = strings.Fields(string(r.rest()))
+	return nil
+}
+
+// volunteered takes the capabilities out of a status response that has them.
+func (s *Session) volunteered(st status) {
+	if st.code == "CAPABILITY" && (st.name == "OK" || st.name == "PREAUTH") {
+		s.caps = strings.Fields(st.args)
 	}
-	_, err := d.roundTrip(`ID ("name" "bmsync")`, named("ID", func(r *response) error {
-		id, err := r.pairs()
-		s.id = id
-		return err
-	}))
-	var e *Error
-	if errors.As(err, &e) && (e.Kind == KindNo || e.Kind == KindBad) {
+}
+
+// introduce tells our name where the server asks for one, and keeps its own
+// (RFC 2971): some servers let nobody in who doesn't; none needs to answer. Its
+// namespaces come with the same round trip.
+func (s *Session) introduce(d *door) error {
+	var steps []step
+	if s.Can("ID") {
+		steps = append(steps, step{`ID ("name" "bmsync")`, named("ID", func(r *response) error {
+			id, err := r.pairs()
+			s.id = id
+			return err
+		})})
+	}
+	if s.Can("NAMESPACE") {
+		steps = append(steps, step{"NAMESPACE", named("NAMESPACE", func(r *response) error {
+			ns, err := r.namespaces()
+			s.namespaces = &ns
+			return err
+		})})
+	}
+	err := d.pipeline(steps)
+	if err != nil && refusedAlone(err) {
 		return nil
 	}
 	return err

@@ -143,6 +143,34 @@ func TestLoginForms(t *testing.T) {
 	}
 }
 
+// TestDialAsksNoMoreThanItMust: what a server tells by itself isn't asked for,
+// and what is asked for leaves together. What held before the login doesn't after.
+func TestDialAsksNoMoreThanItMust(t *testing.T) {
+	for how, answer := range map[string][]string{
+		"in the answer": {"$ OK [CAPABILITY IMAP4rev1 ID NAMESPACE UIDPLUS] Logged in"},
+		"before it":     {"* CAPABILITY IMAP4rev1 ID NAMESPACE UIDPLUS", "$ OK Logged in"},
+	} {
+		s, err := DialSource(t.Context(), plainServer, testLogin, scripted(t, func(p *peer) {
+			p.send("", "* OK [CAPABILITY IMAP4rev1 X-BEFORE] ready")
+			p.send(p.expect("LOGIN .*"), answer...)
+			id, ns := p.expect("ID .*"), p.expect("NAMESPACE")
+			p.send(id, `* ID ("name" "Cyrus")`, "$ OK done")
+			p.send(ns, `* NAMESPACE (("" "/")) NIL NIL`, "$ OK done")
+			p.bye()
+		}))
+		if err != nil {
+			t.Fatalf("%s: %v", how, err)
+		}
+		if !s.Can("UIDPLUS") || s.Can("X-BEFORE") || s.ServerID()["name"] != "Cyrus" {
+			t.Errorf("%s: got %v, %v", how, s.Capabilities(), s.ServerID())
+		}
+		if ns, err := s.Namespace(t.Context()); err != nil || len(ns.Personal) != 1 {
+			t.Errorf("%s: got %+v, %v", how, ns, err)
+		}
+		s.Close()
+	}
+}
+
 func TestLoginImpossible(t *testing.T) {
 	_, err := DialSource(t.Context(), plainServer, testLogin, scripted(t, func(p *peer) {
 		p.send("", "* OK hi")

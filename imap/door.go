@@ -173,10 +173,14 @@ func (s *Session) exchanges(ctx context.Context, steps ...step) error {
 	defer release()
 	d := s.c.openDoor()
 	defer d.close()
+	return d.pipeline(steps)
+}
+
+func (d *door) pipeline(steps []step) error {
 	tags := make([]string, len(steps))
 	for i, st := range steps {
-		tags[i] = s.c.nextTag()
-		if err := s.c.send([]byte(tags[i]+" "+st.command+"\r\n"), i == len(steps)-1); err != nil {
+		tags[i] = d.c.nextTag()
+		if err := d.c.send([]byte(tags[i]+" "+st.command+"\r\n"), i == len(steps)-1); err != nil {
 			return err
 		}
 	}

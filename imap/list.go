@@ -213,21 +213,28 @@ func (s *Session) learn(boxes []Mailbox) {
 	}
 }
 
-// Namespace asks for the roots of personal, other users' and shared mailboxes
-// (RFC 2342).
+// Namespace gives the roots of personal, other users' and shared mailboxes (RFC
+// 2342), as they were told with the login where the server announces them.
 func (s *Session) Namespace(ctx context.Context) (Namespaces, error) {
+	if s.namespaces != nil {
+		return *s.namespaces, s.c.Err()
+	}
 	var ns Namespaces
-	_, err := s.exchange(ctx, "NAMESPACE", named("NAMESPACE", func(r *response) error {
-		for _, into := range []*[]NamespaceEntry{&ns.Personal, &ns.Other, &ns.Shared} {
-			entries, err := r.namespace()
-			if err != nil {
-				return err
-			}
-			*into = entries
-		}
-		return nil
-	}))
+	err := s.exchanges(ctx, step{"NAMESPACE", named("NAMESPACE", func(r *response) (err error) {
+		ns, err = r.namespaces()
+		return err
+	})})
 	return ns, err
+}
+
+// namespaces reads the three lists that follow NAMESPACE.
+func (r *response) namespaces() (ns Namespaces, err error) {
+	for _, into := range []*[]NamespaceEntry{&ns.Personal, &ns.Other, &ns.Shared} {
+		if *into, err = r.namespace(); err != nil {
+			return ns, err
+		}
+	}
+	return ns, nil
 }
 
 // namespace reads one list of roots, or NIL.

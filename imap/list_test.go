@@ -140,7 +140,7 @@ func TestListFallsBackWhenExtendedIsRefused(t *testing.T) {
 }
 
 func TestNamespace(t *testing.T) {
-	s := target(t, "NAMESPACE", func(p *peer) {
+	s := target(t, "", func(p *peer) {
 		p.answer("NAMESPACE", `* NAMESPACE (("" "/")) (("Autres utilisateurs/" "/" "X-PARAM" ("a" "b"))) (("Dossiers partag&AOk-s/" "/")("#x." NIL))`)
 		p.answer("NAMESPACE", `* NAMESPACE NIL NIL (("" "."))`)
 		p.answer("NAMESPACE", `* NAMESPACE (({3}`, `ab/ "/")) NIL`)

@@ -19,12 +19,15 @@ func (s *Session) login(d *door, cred Credentials) error {
 		return s.c.fail(&Error{Kind: KindRefused, Command: "LOGIN", Text: "a login or secret with a NUL can't be sent"})
 	}
 	disabled, plain := s.Can("LOGINDISABLED"), s.Can("AUTH=PLAIN")
+	s.caps = nil // others hold after the login
 	var err error
 	switch {
 	case cred.AuthzID != "":
 		err = s.authenticatePlain(d, cred)
 	case !disabled && quotable(cred.Login) && quotable(cred.Secret):
-		_, err = d.roundTrip("LOGIN "+quote(cred.Login)+" "+quote(cred.Secret), nil)
+		var st status
+		st, err = d.roundTrip("LOGIN "+quote(cred.Login)+" "+quote(cred.Secret), named("CAPABILITY", s.announced))
+		s.volunteered(st)
 	case plain:
 		err = s.authenticatePlain(d, cred)
 	case !disabled:
@@ -61,7 +64,9 @@ func (s *Session) authenticatePlain(d *door, cred Credentials) error {
 		}
 		switch {
 		case r.tag == tag:
-			return s.c.answer(r.status(), "AUTHENTICATE")
+			st := r.status()
+			s.volunteered(st)
+			return s.c.answer(st, "AUTHENTICATE")
 		case r.tag == "*" && r.name == "BAD": // BlueMind 5 to a mechanism it doesn't know
 			return s.c.fail(r.status().err("AUTHENTICATE"))
 		case r.tag == "+":
@@ -96,7 +101,9 @@ func (s *Session) loginLiteral(d *door, cred Credentials) error {
 		}
 		switch {
 		case r.tag == tag:
-			return s.c.answer(r.status(), "LOGIN")
+			st := r.status()
+			s.volunteered(st)
+			return s.c.answer(st, "LOGIN")
 		case r.tag == "+" && len(steps) > 0:
 			if err := s.c.writeRaw([]byte(steps[0]), true); err != nil {
 				return err

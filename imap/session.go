@@ -27,6 +27,8 @@ type Session struct {
 	hello  string // text of the greeting
 	source bool
 
+	namespaces *Namespaces // nil: not told
+
 	use   sync.Mutex // held while a command is under way
 	once  sync.Once  // Close
 	names sync.Map   // Mailbox.Name → Wire, of listed malformed names
