@@ -88,10 +88,13 @@ func newBench(ctx context.Context, o options, progress io.Writer) (b *bench, err
 func (b *bench) close() error {
 	err := b.sim.Close()
 	b.client.Close()
-	if !b.keep {
-		err = errors.Join(err, os.RemoveAll(b.dir))
+	if b.keep {
+		return err
 	}
-	return err
+	if home, _, found := strings.Cut(b.lab.DovecotHome, "%d"); found {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(home, b.domain)))
+	}
+	return errors.Join(err, os.RemoveAll(b.dir))
 }
 
 func (b *bench) say(format string, args ...any) { fmt.Fprintf(b.progress, format+"\n", args...) }
@@ -265,7 +268,20 @@ func (b *bench) once(ctx context.Context, s scenario, rtt time.Duration, tool st
 			return r, err
 		}
 	}
-	return r, nil
+	return r, b.sweep()
+}
+
+// sweep frees the space of the domain's mailboxes, all of which are deleted:
+// Cyrus keeps their files for a while, and a memory file system fills up.
+func (b *bench) sweep() error {
+	if b.keep {
+		return nil
+	}
+	parts, err := filepath.Glob(filepath.Join(b.lab.CyrusSpool, "*__"+strings.ReplaceAll(b.domain, ".", "_"), "uuid", "*"))
+	for _, part := range parts {
+		err = errors.Join(err, os.RemoveAll(part))
+	}
+	return err
 }
 
 // mailboxes makes a target mailbox for each account, with a password.
