@@ -9,10 +9,6 @@ import (
 	"time"
 )
 
-// appendDate is how INTERNALDATE is written in APPEND (RFC 9051 §9,
-// date-time): always 26 characters, for BlueMind 5 refuses shorter ones.
-const appendDate = "_2-Jan-2006 15:04:05 -0700"
-
 // literalMinus is the largest non-synchronising literal of LITERAL- (RFC 7888
 // §5), in octets.
 const literalMinus = 4096
@@ -149,26 +145,6 @@ func newAppending(s *sending, parts []part) *appending {
 		p.results = append(p.results, x.result)
 	}
 	return p
-}
-
-// appendHead writes a message's flags, always as a list, and its date.
-// BlueMind 5 drops the date where there is no list.
-func appendHead(m Append) (string, error) {
-	head, err := flagList(m.Flags)
-	if err != nil {
-		return "", err
-	}
-	if m.Size < 0 {
-		return "", fmt.Errorf("a message of %d octets", m.Size)
-	}
-	if !m.InternalDate.IsZero() {
-		date := m.InternalDate.Format(appendDate)
-		if len(date) != len(appendDate) {
-			return "", fmt.Errorf("INTERNALDATE %q can't be sent", date)
-		}
-		head += ` "` + date + `"`
-	}
-	return head, nil
 }
 
 // wake tells Receive that a batch was sent, or will not be.

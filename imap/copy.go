@@ -27,8 +27,12 @@ type CopyOptions struct {
 	Source, Target string // folder names, decoded
 	Rules          Rules
 
-	Batch      int   // messages in one batch of intents, and in flight twice that; 64
-	BatchBytes int64 // octets in one batch; 4 MiB
+	// Batch is how many messages go together, and BatchBytes how many octets of
+	// them; 64 and 4 MiB. Two batches are in flight, and more where the round
+	// trip is longer than their execution: up to 16 times the messages and 4 times
+	// the octets, or 1,024 and 16 MiB.
+	Batch      int
+	BatchBytes int64
 	Window     uint32
 	Budget     *Budget
 	SpoolDir   string

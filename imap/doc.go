@@ -15,13 +15,26 @@
 //	  └ TLS, if any
 //	      └ conn: responses in, vetted commands out, trace, first error kept
 //	          ├ go-imap: SELECT, EXAMINE, CREATE, DELETE, SUBSCRIBE, NOOP, …
-//	          └ the raw door: LIST, STATUS, FETCH, STORE, APPEND, MULTIAPPEND
+//	          └ the raw door: LIST, STATUS, FETCH, STORE, APPEND, MULTIAPPEND,
+//	            and what leaves together with one of them
 //
 // go-imap's decoder goroutine is the only one that waits for the server
 // between commands. While the raw door is open that goroutine lends the
 // responses, or itself, to the door instead of go-imap; no blocked read has
 // ever to be woken. go-imap is given the few simple responses its command
 // needs, written anew in a form it can read; all else is counted and dropped.
+//
+// # The copy
+//
+//	pages: what the source lists ─ Compare with the ledger ─ what is to be copied
+//	reader: FETCH, several batches ahead → spools (memory by budget, else files)
+//	writer: intents, MULTIAPPEND or APPENDs → answers, in any number → outcomes
+//
+// Of both servers so much is asked ahead as a round trip holds, by what the
+// answers show (see pace and ahead), and never more than can be settled: all that
+// is under way has its intent, and is looked for by content after a broken
+// connection. Intents and outcomes are kept in as few transactions as the answers
+// allow. A command of several messages that is refused goes again in halves.
 //
 // # Invariants
 //

@@ -9,10 +9,13 @@ import (
 // How much may be under way at a time, as multiples of two batches: the one
 // being executed and the one arriving, which is all that a near server needs. A
 // far one is sent more of small messages, so that their round trips overlap; of
-// octets twice as much is plenty.
+// octets twice as much is plenty. What is under way when a connection breaks has
+// to be looked for: the last two bound it whatever a batch is.
 const (
-	farMessages = 8
-	farOctets   = 2
+	farMessages  = 8
+	farOctets    = 2
+	mostMessages = 1024
+	mostOctets   = 16 << 20
 )
 
 // window is how much may be under way on one connection, or is.
@@ -36,10 +39,11 @@ func (w *window) sub(messages int, octets int64) {
 
 // windowOf gives the window that is times as large as two batches.
 func (o CopyOptions) windowOf(times float64) window {
+	batches := window{2, 2 * o.Batch, 2 * o.BatchBytes}
 	return window{
-		batches:  2, // whatever they hold
-		messages: int(2 * float64(o.Batch) * times),
-		octets:   int64(2 * float64(o.BatchBytes) * min(times, farOctets)),
+		batches:  batches.batches, // whatever they hold
+		messages: min(int(float64(batches.messages)*times), max(batches.messages, mostMessages)),
+		octets:   min(int64(float64(batches.octets)*min(times, farOctets)), max(batches.octets, mostOctets)),
 	}
 }
 
