@@ -85,7 +85,7 @@ func planKey(row Row) string {
 
 // harmlessReasons are those of folders whose name doesn't change, or as
 // somebody wants it to.
-var harmlessReasons = []string{"", "special use of the source", "known by its name", followsParent, "mapped by the policy"}
+var harmlessReasons = []string{"", "special use of the source", "known by its name", followsParent, mappedByPolicy, malformedName}
 
 // followsParent is what a mapping says of a folder below one that has another
 // name on the target.
@@ -105,13 +105,15 @@ func levelAlone(folders []PlanFolder, i int) bool {
 // renamed says in general terms why a folder gets another name, "" where it
 // doesn't.
 func renamed(f PlanFolder) string {
-	if f.Rule != "" || slices.Contains(harmlessReasons, f.Reason) {
+	reason, _, _ := strings.Cut(f.Reason, mergedMark)
+	if f.Rule != "" || slices.Contains(harmlessReasons, reason) || strings.HasPrefix(reason, strings.TrimPrefix(mergedMark, "; ")) ||
+		strings.HasPrefix(reason, keepsName) || strings.HasPrefix(reason, byRuleMark) {
 		return ""
 	}
 	if strings.HasPrefix(f.Reason, "the name ") && strings.HasSuffix(f.Reason, " is taken") {
 		return "another folder has the name, in whatever case; a number follows it"
 	}
-	return f.Reason
+	return reason
 }
 
 // folderFacts is rules 29 and 31 for one account, and what rule 2 counts: the

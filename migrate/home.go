@@ -10,6 +10,7 @@ import (
 // below it are a user's own folder names, or what follows a share's name.
 type home struct {
 	share    string // name of a shared mailbox; "": a user's
+	folder   string // of the mailbox, below which everything goes; "": the mailbox itself
 	inbox    string // where INBOX goes
 	roles    map[Role]string
 	defaults []string // come with the mailbox; names of BlueMind, which clients translate
@@ -35,8 +36,18 @@ func homeOf(share string) home {
 	return home{share: share, roles: shareRoles, defaults: []string{"", "Sent", "Trash"}, reserved: []string{"INBOX"}}
 }
 
+// into is the home below a folder of the mailbox. INBOX goes to a folder INBOX
+// there, or, of a share, to the folder itself.
+func (h home) into(folder string) home {
+	h.folder = folder
+	return h
+}
+
 // path is the name of a folder in plan and state: as BlueMind's core has it.
 func (h home) path(below string) string {
+	if h.folder != "" {
+		below = strings.TrimSuffix(h.folder+"/"+below, "/")
+	}
 	switch {
 	case h.share == "":
 		return below
@@ -69,10 +80,13 @@ func (h home) within(path string) string {
 
 // room is how many octets a path below home may take on the wire.
 func (h home) room() int {
-	if h.share == "" {
-		return maxPathOctets
+	room := maxPathOctets
+	for _, before := range []string{h.share, h.folder} {
+		if before != "" {
+			room -= wireLen(before) + 1
+		}
 	}
-	return maxPathOctets - wireLen(h.share) - 1
+	return room
 }
 
 // unique appends a stable suffix to a path below home until taken says no.

@@ -43,7 +43,7 @@ func TestMapShares(t *testing.T) {
 			[]string{"INBOX", "Junk", "Junk/A"}, map[string]string{"INBOX": "compta", "Junk": "compta/Junk", "Junk/A": "compta/Junk/A"}},
 		"children of INBOX and what lies beside it": {'.', SourceNamespaces{}, "", "compta", nil,
 			[]string{"INBOX", "INBOX.A", "A", "INBOX.Sent", "INBOX.inbox", "INBOX.inbox.B"},
-			map[string]string{"INBOX": "compta", "INBOX.A": "compta/A (2)", "A": "compta/A", "INBOX.Sent": "compta/Sent (2)", "INBOX.inbox": "compta/inbox (2)", "INBOX.inbox.B": "compta/inbox (2)/B"}},
+			map[string]string{"INBOX": "compta", "INBOX.A": "compta/A (2)", "A": "compta/A", "INBOX.Sent": "compta/Sent", "INBOX.inbox": "compta/inbox (2)", "INBOX.inbox.B": "compta/inbox (2)/B"}},
 		"a folder named as the share": {'/', SourceNamespaces{}, "", "compta", nil,
 			[]string{"INBOX", "compta", "compta/Sent"}, map[string]string{"INBOX": "compta", "compta": "compta/compta", "compta/Sent": "compta/compta/Sent"}},
 		"names but for case": {'/', SourceNamespaces{}, "", "compta", nil,

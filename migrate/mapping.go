@@ -9,6 +9,7 @@ import (
 // SourceFolder is a folder as its source lists it.
 type SourceFolder struct {
 	Name  string // decoded, with the source's delimiter
+	Wire  string // as listed, where Name isn't what the server means by it: a malformed name
 	Delim rune   // 0: no hierarchy
 	Attrs []string
 
@@ -21,16 +22,23 @@ type SourceNamespaces struct {
 	Personal string   // prefix of the personal namespace, "" or e.g. "INBOX."
 	Foreign  []string // prefixes of other users' and shared namespaces
 	Public   []string // those of Foreign that are no user's
+	Virtual  []string // prefixes of the personal namespaces that hold views of other folders
+	Rest     bool     // everybody's is what lies below none of the prefixes, but for INBOX
 }
 
 // Mapped is what happens to one source folder: it goes to Target, or is
-// excluded by Rule. Reason says why the target isn't simply the same name.
+// excluded by Rule. Reason says why it is excluded, or why the target isn't
+// simply the same name.
 type Mapped struct {
 	Source string
+	Wire   string // see SourceFolder
 	Target string
 	Role   Role
 	Rule   string
 	Reason string
+
+	Chosen bool // the policy names the target: other folders may go there too
+	Split  bool // its messages go to a folder a year below Target
 }
 
 // The rules by which a folder is excluded.
@@ -41,25 +49,31 @@ const (
 	RuleJunk      = "junk"
 	RuleTrash     = "trash"
 	RuleOutbox    = "outbox" // BlueMind could send what is in it
-	RulePolicy    = "policy" // excluded by name
+	RulePolicy    = "policy" // excluded by name, pattern, role or expression
+
+	RuleUnsubscribed = "unsubscribed" // the policy takes subscribed folders only
 )
 
 // MapFolders decides for every folder of one account where it goes. It is a
 // pure function of what the source lists, in whatever order, and of the
 // policy; the result is in the order of the source's tree, parents before
-// children. No two folders share a target, compared without regard to case.
+// children. No two folders share a target, compared without regard to case,
+// unless the policy's map or rules send them there.
 //
 // The targets of a shared mailbox begin with its name, as BlueMind's core has
 // them: INBOX is the share itself, Sent its Sent. It has no Drafts, Junk nor
 // Templates of BlueMind's making, so that those keep their own names.
 func MapFolders(t SourceTree, p Policy) ([]Mapped, error) {
-	m := mapper{policy: p, tree: t, home: homeOf(t.Share), byPath: map[string]*folderNode{}, taken: map[string]string{}}
+	m := mapper{policy: p, tree: t, home: homeOf(t.Share).into(p.Folders.Into), byPath: map[string]*folderNode{}, taken: map[string]string{}, chosen: map[string]string{}}
 	// By name, so that the order of a listing decides nothing.
 	for _, f := range slices.SortedFunc(slices.Values(t.Folders), func(a, b SourceFolder) int { return strings.Compare(a.Name, b.Name) }) {
 		m.add(f)
 	}
 	slices.SortFunc(m.nodes, func(a, b *folderNode) int { return slices.Compare(a.levels, b.levels) })
 	m.assignRoles()
+	if err := m.choose(); err != nil {
+		return nil, err
+	}
 	m.reserve()
 	for _, n := range m.nodes {
 		if n.role == RoleInbox {
@@ -73,17 +87,21 @@ func MapFolders(t SourceTree, p Policy) ([]Mapped, error) {
 	for _, n := range m.nodes {
 		out = append(out, n.out)
 	}
-	if err := m.mergers(out); err != nil {
-		return nil, err
-	}
-	return out, nil
+	return out, m.merge(out)
 }
+
+// malformedName is told of a folder whose name isn't modified UTF-7. It is shown
+// as it can be read, and asked for as the source lists it.
+const malformedName = "malformed at the source, and named as it can be read"
 
 type folderNode struct {
 	in     SourceFolder
 	levels []string // decoded, personal prefix or subtree's root stripped; none for that root
 	role   Role
 	how    string // how the role was found
+	kept   string // why it keeps its name, though that stands for a role
+	choice choice // what map or rules say
+	parent *folderNode
 	placed bool
 	base   string // target below home, where children go
 	down   string // the rule of what it lies in: junk or trash
@@ -98,6 +116,7 @@ type mapper struct {
 	nodes  []*folderNode
 	byPath map[string]*folderNode // by levels joined with NUL
 	taken  map[string]string      // folded target below home → source
+	chosen map[string]string      // folded target below home, by map or rules → its spelling
 }
 
 // add takes a folder in. One that is listed twice is one; two names of one
@@ -107,7 +126,7 @@ func (m *mapper) add(f SourceFolder) {
 	if k := len(m.nodes); k > 0 && m.nodes[k-1].in.Name == f.Name {
 		return
 	}
-	n := &folderNode{in: f, out: Mapped{Source: f.Name}}
+	n := &folderNode{in: f, out: Mapped{Source: f.Name, Wire: f.Wire}}
 	if root := m.tree.Subtree; root != nil {
 		if f.Name == root.Name {
 			m.root, m.nodes = n, append(m.nodes, n)
@@ -141,47 +160,6 @@ func noSelect(attrs []string) bool {
 	})
 }
 
-// assignRoles gives each role to at most one folder: by attribute first, then
-// by the name of a top-level folder.
-func (m *mapper) assignRoles() {
-	have := map[Role]bool{}
-	give := func(n *folderNode, r Role, how string) {
-		if r != RoleNone && n.role == RoleNone && !n.noSelect() && !m.tree.foreign(n.in) && (!have[r] || !unique(r)) {
-			n.role, n.how = r, how
-			have[r] = true
-		}
-	}
-	if m.root != nil {
-		give(m.root, RoleInbox, "")
-	}
-	for _, n := range m.nodes {
-		if len(n.levels) == 1 && n.levels[0] == "INBOX" {
-			give(n, RoleInbox, "")
-		}
-	}
-	for _, n := range m.nodes {
-		give(n, roleByAttribute(n.in.Attrs), "special use of the source")
-	}
-	for _, n := range m.nodes {
-		if len(n.levels) == 1 {
-			give(n, roleByName(n.levels[0]), "known by its name")
-		}
-	}
-}
-
-// unique says whether a role has one folder only. Views may be many.
-func unique(r Role) bool { return r != RoleAll && r != RoleFlagged && r != RoleImportant }
-
-// byPolicy finds a folder in the policy's map, by its name at the source or
-// with "/" between levels. What it gives is below home.
-func (m *mapper) byPolicy(n *folderNode) (string, bool) {
-	to, ok := m.policy.Folders.Map[n.in.Name]
-	if !ok {
-		to, ok = m.policy.Folders.Map[n.path()]
-	}
-	return m.home.within(to), ok
-}
-
 // path is a folder's name with "/" between levels. The root of a subtree is
 // its INBOX.
 func (n *folderNode) path() string {
@@ -191,8 +169,8 @@ func (n *folderNode) path() string {
 	return strings.Join(n.levels, "/")
 }
 
-// reserve takes BlueMind's default folders for the roles they serve, and the
-// map's targets for those of its folders that the account has.
+// reserve takes BlueMind's default folders for the roles they serve, and what
+// map and rules make of the folders that the account has.
 func (m *mapper) reserve() {
 	for _, name := range m.home.defaults {
 		m.taken[foldName(name)] = "\x00default"
@@ -201,8 +179,10 @@ func (m *mapper) reserve() {
 		m.taken[foldName(name)] = "\x00reserved"
 	}
 	for _, n := range m.nodes {
-		if to, ok := m.byPolicy(n); ok {
-			m.taken[foldName(to)] = n.in.Name
+		if n.choice.ok {
+			n.choice.to = m.legal(n.choice.to)
+			m.taken[foldName(n.choice.to)] = n.in.Name
+			m.chosen[foldName(n.choice.to)] = n.choice.to
 		}
 	}
 }
@@ -214,7 +194,7 @@ func (m *mapper) place(n *folderNode) {
 	}
 	n.placed = true
 	parent := m.parent(n)
-	if parent != nil {
+	if n.parent = parent; parent != nil {
 		m.place(parent)
 	}
 	n.out.Role = n.role
@@ -226,17 +206,19 @@ func (m *mapper) place(n *folderNode) {
 	if parent != nil {
 		n.down = parent.down
 	}
-	n.out.Rule = m.rule(n)
+	var why string
+	n.out.Rule, why = m.rule(n)
 	if n.out.Rule == RuleJunk || n.out.Rule == RuleTrash {
 		n.down = n.out.Rule
 	}
-	if n.out.Rule == "" {
-		n.out.Target = m.home.path(n.base)
-	} else if n.out.Rule == RuleNoSelect {
-		n.out.Reason = ""
+	if n.out.Rule != "" {
+		n.out.Reason = why
+	} else {
+		n.out.Target, n.out.Chosen = m.home.path(n.base), n.choice.ok
+		n.out.Split = m.selected(m.policy.Folders.SplitByYear, n)
 	}
 	if n.out.Rule == RuleOutbox {
-		n.base, n.out.Reason = "", ""
+		n.base = ""
 	}
 }
 
@@ -251,7 +233,7 @@ func (m *mapper) parent(n *folderNode) *folderNode {
 		}
 	}
 	if m.root != nil && n != m.root {
-		if to, ok := m.byPolicy(m.root); ok && to != m.home.inbox {
+		if m.root.choice.ok && m.root.choice.to != m.home.inbox {
 			return m.root
 		}
 	}
@@ -259,8 +241,8 @@ func (m *mapper) parent(n *folderNode) *folderNode {
 }
 
 func (m *mapper) target(n, parent *folderNode) (path, reason string) {
-	if to, ok := m.byPolicy(n); ok {
-		return to, "mapped by the policy"
+	if n.choice.ok {
+		return n.choice.to, n.choice.why
 	}
 	if to, ok := m.home.roles[n.role]; ok {
 		if to != n.in.Name {
@@ -292,20 +274,23 @@ func (m *mapper) target(n, parent *folderNode) (path, reason string) {
 	if strings.Join(clean, "/") != strings.Join(own, "/") {
 		reason = "characters that the target refuses were replaced"
 	} else if parent != nil && parent.base != parent.path() {
-		reason = "follows its parent"
+		reason = followsParent
+	}
+	if reason == "" {
+		reason = n.kept
+	}
+	if reason == "" && n.in.Wire != "" {
+		reason = malformedName
+	}
+	if m.chosen[foldName(path)] == path && path == n.path() {
+		return path, reason // the policy sends others here, too
 	}
 	if n.noSelect() && parent == nil && m.taken[foldName(path)] == "\x00default" && !strings.EqualFold(path, "Outbox") {
 		// A level that holds nothing: what lies below goes below the default folder.
 		return m.home.defaults[slices.IndexFunc(m.home.defaults, func(d string) bool { return strings.EqualFold(d, path) })], ""
 	}
-	if safe := m.home.aside(path); safe != path {
-		path, reason = safe, "the name means something else to BlueMind"
-	}
-	if safe := decodedTwice(path, m.policy.TargetVersion); safe != path {
-		path, reason = safe, "BlueMind 5 would read part of the name as modified UTF-7"
-	}
-	if wireLen(path) > m.home.room() {
-		path, reason = cutLevel(strings.ReplaceAll(path, "/", "_"), maxLevelOctets), "name too long for the target"
+	if safe, why := m.fit(path); safe != path {
+		path, reason = safe, why
 	}
 	if final := m.home.unique(path, m.isTaken); final != path {
 		path, reason = final, fmt.Sprintf("the name %q is taken", path)
@@ -319,84 +304,43 @@ func (m *mapper) isTaken(path string) bool {
 	return ok
 }
 
-// rule finds the rule that excludes a folder, "" if none. A parent's rule for
-// junk, trash and namespaces holds for what lies below it.
-func (m *mapper) rule(n *folderNode) string {
-	p := m.policy.Folders
-	switch {
-	case m.tree.foreign(n.in):
-		return RuleNamespace
-	case n.noSelect():
-		return RuleNoSelect
-	case n.role == RoleAll, n.role == RoleFlagged, n.role == RoleImportant:
-		return RuleVirtual
-	case n.role == RoleOutbox:
-		return RuleOutbox
-	case n.in.NotMail != "" && !m.named(n):
-		return RuleNotMail
-	case m.excludedByName(n):
-		return RulePolicy
-	case n.role == RoleJunk && p.Junk != Copy:
-		return RuleJunk
-	case n.role == RoleTrash && p.Trash == Exclude:
-		return RuleTrash
+// fit makes a path of legal levels one that BlueMind takes as a whole.
+func (m *mapper) fit(path string) (fitting, why string) {
+	if safe := m.home.aside(path); safe != path {
+		path, why = safe, "the name means something else to BlueMind"
 	}
-	return n.down
+	if safe := decodedTwice(path, m.policy.TargetVersion); safe != path {
+		path, why = safe, "BlueMind 5 would read part of the name as modified UTF-7"
+	}
+	if wireLen(path) > m.home.room() {
+		path, why = cutLevel(strings.ReplaceAll(path, "/", "_"), maxLevelOctets), "name too long for the target"
+	}
+	return path, why
 }
 
-// named says whether the policy's map names a folder.
-func (m *mapper) named(n *folderNode) bool {
-	_, ok := m.byPolicy(n)
-	return ok
-}
-
-func (m *mapper) excludedByName(n *folderNode) bool {
-	p := m.policy.Folders
-	path := n.path()
-	matches := func(pattern string) bool {
-		return matchName(pattern, n.in.Name) || matchName(pattern, path)
-	}
-	if slices.ContainsFunc(p.Exclude, matches) {
-		return true
-	}
-	return len(p.Include) > 0 && !slices.ContainsFunc(p.Include, matches)
-}
-
-// matchName compares a folder's name with a pattern in which "*" stands for
-// any characters, delimiters too, and case doesn't matter.
-func matchName(pattern, name string) bool {
-	pattern, name = foldName(pattern), foldName(name)
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == name
-	}
-	if !strings.HasPrefix(name, parts[0]) {
-		return false
-	}
-	name = name[len(parts[0]):]
-	for _, part := range parts[1 : len(parts)-1] {
-		i := strings.Index(name, part)
-		if i < 0 {
-			return false
+// legal makes what map or rules say a target that BlueMind takes: levels that
+// come from the source's names are cleaned, BlueMind's own folders have
+// BlueMind's spelling, and two that differ by case alone are one.
+func (m *mapper) legal(to string) string {
+	var levels []string
+	for level := range strings.SplitSeq(to, "/") {
+		if level != "" {
+			levels = append(levels, sanitizeLevel(level, m.policy.TargetVersion))
 		}
-		name = name[i+len(part):]
 	}
-	return strings.HasSuffix(name, parts[len(parts)-1])
-}
-
-// mergers refuses two folders into one: the ledger keeps one source folder a
-// target folder in this release.
-func (m *mapper) mergers(out []Mapped) error {
-	seen := map[string]string{}
-	for _, f := range out {
-		if f.Rule != "" {
-			continue
+	if len(levels) > 0 {
+		for _, own := range m.home.defaults {
+			if own != "" && strings.EqualFold(own, levels[0]) && own != "Outbox" {
+				levels[0] = own
+			}
 		}
-		key := foldName(f.Target)
-		if other, ok := seen[key]; ok {
-			return blocked("give one of them another target under policy.folders.map", "folders %q and %q would both go to %q: merging folders is not built yet", other, f.Source, f.Target)
-		}
-		seen[key] = f.Source
 	}
-	return nil
+	path, _ := m.fit(strings.Join(levels, "/"))
+	if one, ok := m.chosen[foldName(path)]; ok {
+		return one
+	}
+	if len(levels) == 1 && strings.EqualFold(path, "Outbox") || slices.ContainsFunc(m.home.reserved, func(r string) bool { return foldName(r) == foldName(path) }) {
+		return m.home.unique(path, m.isTaken)
+	}
+	return path
 }

@@ -76,10 +76,39 @@ func TestMapFolders(t *testing.T) {
 			p.Folders.Map = map[string]string{"Projects": "Archive/Projects", "Old/Stuff": "Attic"}
 		}, []string{"Projects", "Projects.A", "Old.Stuff", "Old.Stuff.B"}, []string{"Archive/Projects", "Archive/Projects/A", "Attic", "Attic/B"}},
 		"map of another account's folder": {'/', SourceNamespaces{}, func(p *Policy) { p.Folders.Map = map[string]string{"Archives": "Archive"} }, []string{"Archive"}, []string{"Archive"}},
-		"map onto a name that is there":   {'/', SourceNamespaces{}, func(p *Policy) { p.Folders.Map = map[string]string{"B": "A"} }, []string{"A", "B"}, []string{"A (2)", "A"}},
-		"characters":                      {'/', SourceNamespaces{}, nil, []string{"a^b", `c"d`, "e%f", "~g", " h ", "R&D", "é&", "🙂", "tab\there"}, []string{"a_b", "c_d", "e_f", "_g", "h", "R&D", "é &", "_", "tab_here"}},
-		"empty levels":                    {'/', SourceNamespaces{}, nil, []string{"A//B", "/C", "D/"}, []string{"A/_/B", "_/C", "D"}},
-		"trailing delimiter beside it":    {'/', SourceNamespaces{}, nil, []string{"D", "D/"}, []string{"D", "D (2)"}},
+		"map onto a name that is there":   {'/', SourceNamespaces{}, func(p *Policy) { p.Folders.Map = map[string]string{"B": "A"} }, []string{"A", "B", "a"}, []string{"A", "A", "a (2)"}},
+		"map of several onto one": {'/', SourceNamespaces{}, func(p *Policy) {
+			p.Folders.Map = map[string]string{"B": "All/Old", "C": "All/Old", "Sent Items": "sent"}
+		}, []string{"B", "C", "C/x", "B/x", "Sent", "Sent Items"}, []string{"All/Old", "All/Old", "All/Old/x (2)", "All/Old/x", "Sent", "Sent"}},
+		"rules": {'.', SourceNamespaces{Personal: "INBOX."}, func(p *Policy) {
+			p.Folders.Rules = []FolderRule{{Match: "Old/(\\d+)(/.*)?", To: "Archive/Year $1$2"}, {Match: "Old/.*", Exclude: true}, {Match: "(?i)old", To: "Archive"}, {Match: "X(.*)", To: "Y/$1"}}
+			p.Folders.Map = map[string]string{"Old/2001": "First"}
+		}, []string{"INBOX", "INBOX.OLD", "INBOX.Old.2001", "INBOX.Old.2002", "INBOX.Old.2002.a/b", "INBOX.Old.x", "INBOX.X.^", "INBOX.Xy.z"},
+			[]string{"INBOX", "Archive", "First", "Archive/Year 2002", "Archive/Year 2002/a/b", "!policy", "Y/_", "Y/y/z"}},
+		"rules that make BlueMind's own": {'/', SourceNamespaces{}, func(p *Policy) {
+			p.Folders.Rules = []FolderRule{{Match: "Old/(.*)", To: "$1"}}
+		}, []string{"INBOX", "Old/outbox", "Old/Outbox/x", "Old/inbox", "Old/sent/x", "Old/Dossiers partagés"}, []string{"INBOX", "outbox (2)", "Outbox_/x", "INBOX", "Sent/x", "Dossiers partagés (2)"}},
+		"roles, in and out": {'/', SourceNamespaces{}, func(p *Policy) {
+			p.Folders.Exclude = []string{"role:trash", "role:archive"}
+			p.Folders.Include = []string{"role:inbox", "role:sent", "role:archive", "Work*"}
+		}, []string{"INBOX", "INBOX/A", `Envoi \Sent`, "Envoi/2020", "Trash", "Trash/x", "Archive", "Archive/x", "Workshop", "Play"},
+			[]string{"INBOX", "INBOX/A", "Sent", "Sent/2020", "!policy", "!policy", "!policy", "!policy", "Workshop", "!policy"}},
+		"subscribed only": {'/', SourceNamespaces{}, func(p *Policy) { p.Folders.SubscribedOnly = new(true) }, []string{"INBOX", `A \Subscribed`, "B", `Sent \Sent`},
+			[]string{"INBOX", "A", "!unsubscribed", "!unsubscribed"}},
+		"into a folder": {'/', SourceNamespaces{}, func(p *Policy) {
+			p.Folders.Into = "Old mailbox/2019"
+			p.Folders.Map = map[string]string{"M": "Mapped"}
+		}, []string{"INBOX", "INBOX/A", "Sent Items", "Work", "M", "Outbox", "Outbox/x"},
+			[]string{"Old mailbox/2019/INBOX", "Old mailbox/2019/INBOX/A", "Old mailbox/2019/Sent", "Old mailbox/2019/Work", "Old mailbox/2019/Mapped", "!outbox", "Old mailbox/2019/Outbox_/x"}},
+		"several outboxes":         {'/', SourceNamespaces{}, nil, []string{"INBOX", "Outbox", "Postausgang", "INBOX/Boîte d'envoi"}, []string{"INBOX", "!outbox", "!outbox", "!outbox"}},
+		"the better known name":    {'/', SourceNamespaces{}, nil, []string{"Enviados", "Sent Messages", "Sent Items", "INBOX/Sent"}, []string{"Enviados", "Sent Messages", "Sent", "INBOX/Sent"}},
+		"announced before known":   {'/', SourceNamespaces{}, nil, []string{`X \Sent`, "Sent Items", "Sent Items/2020"}, []string{"Sent", "Sent Items", "Sent Items/2020"}},
+		"a namespace of views":     {'/', SourceNamespaces{Virtual: []string{"virtual/"}}, nil, []string{"INBOX", "virtual/unread", `virtual/All \All`}, []string{"INBOX", "!virtual", "!virtual"}},
+		"everybody's beside INBOX": {'.', SourceNamespaces{Personal: "INBOX.", Foreign: []string{"user."}, Rest: true}, nil, []string{"INBOX", "INBOX.A", "news.local", "user.bob.A"}, []string{"INBOX", "A", "!namespace", "!namespace"}},
+
+		"characters":                   {'/', SourceNamespaces{}, nil, []string{"a^b", `c"d`, "e%f", "~g", " h ", "R&D", "é&", "🙂", "tab\there"}, []string{"a_b", "c_d", "e_f", "_g", "h", "R&D", "é &", "_", "tab_here"}},
+		"empty levels":                 {'/', SourceNamespaces{}, nil, []string{"A//B", "/C", "D/"}, []string{"A/_/B", "_/C", "D"}},
+		"trailing delimiter beside it": {'/', SourceNamespaces{}, nil, []string{"D", "D/"}, []string{"D", "D (2)"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -102,14 +131,53 @@ func TestMapFolders(t *testing.T) {
 	}
 }
 
-// TestMapMerges: two folders into one can't be, and a person decides.
+// TestMapMerges: folders that go into one say so; one that is split shares with
+// no other.
 func TestMapMerges(t *testing.T) {
 	p := DefaultPolicy()
 	p.Folders.Map = map[string]string{"Old": "Sent"}
-	_, err := MapFolders(SourceTree{Folders: folders('/', "Old", "Sent")}, p)
+	out, err := MapFolders(SourceTree{Folders: folders('/', "Old", "Sent", "Work")}, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"Old": `mapped by the policy; goes into one folder with "Sent"`, "Sent": `goes into one folder with "Old"`, "Work": ""}
+	for _, m := range out {
+		if m.Reason != want[m.Source] {
+			t.Errorf("%q: %q", m.Source, m.Reason)
+		}
+	}
+	p.Folders.SplitByYear = []string{"Old"}
+	_, err = MapFolders(SourceTree{Folders: folders('/', "Old", "Sent")}, p)
 	var b *BlockedError
 	if !errors.As(err, &b) || b.Mend == "" || judge(err).scope != accountHalt {
 		t.Errorf("got %v", err)
+	}
+	p = DefaultPolicy()
+	p.Folders.Rules = []FolderRule{{Match: "(x?)Old", To: "$1"}}
+	if _, err := MapFolders(SourceTree{Folders: folders('/', "Old")}, p); !errors.As(err, &b) || b.Mend == "" {
+		t.Errorf("an empty target: %v", err)
+	}
+}
+
+// TestMapReasons: each decision is told in words.
+func TestMapReasons(t *testing.T) {
+	p := DefaultPolicy()
+	p.Folders.Rules = []FolderRule{{Match: "R(.)", To: "Rules/$1"}, {Match: "E.*", Exclude: true}}
+	p.Folders.Exclude = []string{"Priv*"}
+	list := folders('/', "INBOX", "Sent Items", "Sent Messages", "Sent Items/2020", "Rx", "Ex", "Private", "Spam", "Spam/x", "Outbox", `All \All`, "A^", "a", "A", "Dossiers partagés")
+	list = append(list, SourceFolder{Name: "R&D", Wire: "R&D", Delim: '/'})
+	out, err := MapFolders(SourceTree{Folders: list}, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"INBOX": "", "Sent Items": "known by its name", "Sent Messages": `keeps its name: "Sent Items" is the folder for sent mail`,
+		"Sent Items/2020": "follows its parent", "Rx": `by rule 1 of the policy, "R(.)"`, "Ex": `by rule 2 of the policy, "E.*"`, "Private": `excluded by "Priv*"`,
+		"Spam": "known by its name", "Spam/x": "lies below it", "Outbox": "BlueMind could send what is in it", "All": "a view of messages that lie in other folders",
+		"A^": "characters that the target refuses were replaced", "A": "", "a": `the name "a" is taken`, "Dossiers partagés": `the name "Dossiers partagés" is taken`, "R&D": malformedName}
+	for _, m := range out {
+		if m.Reason != want[m.Source] {
+			t.Errorf("%q: %q, want %q", m.Source, m.Reason, want[m.Source])
+		}
 	}
 }
 
@@ -150,10 +218,13 @@ func TestMapFoldersFast(t *testing.T) {
 func sound(t *testing.T, list []SourceFolder, p Policy) []Mapped {
 	t.Helper()
 	out, err := MapFolders(SourceTree{Folders: list}, p)
+	if b, ok := errors.AsType[*BlockedError](err); ok && strings.Contains(b.Reason, "makes no name") {
+		return nil
+	}
 	if err != nil {
 		t.Fatalf("%q: %v", list, err)
 	}
-	seen, targets := map[string]bool{}, map[string]string{}
+	seen, targets, chosen := map[string]bool{}, map[string]string{}, map[string]bool{}
 	for _, m := range out {
 		if seen[m.Source] {
 			t.Errorf("%q is decided twice", m.Source)
@@ -162,10 +233,10 @@ func sound(t *testing.T, list []SourceFolder, p Policy) []Mapped {
 		if m.Rule != "" {
 			continue
 		}
-		if other, taken := targets[foldName(m.Target)]; taken {
+		if other, taken := targets[foldName(m.Target)]; taken && !m.Chosen && !chosen[other] {
 			t.Errorf("%q and %q both go to %q", other, m.Source, m.Target)
 		}
-		targets[foldName(m.Target)] = m.Source
+		targets[foldName(m.Target)], chosen[m.Source] = m.Source, m.Chosen
 		if why := badTargetFolder(m.Target, p.TargetVersion); why != "" {
 			t.Errorf("%q goes to %q, which %s", m.Source, m.Target, why)
 		}
@@ -229,10 +300,48 @@ func TestMappingProperties(t *testing.T) {
 	}
 }
 
+// TestMappingPropertiesUnderPolicies maps random names under random policies:
+// what goes into one folder with others was sent there by the policy.
+func TestMappingPropertiesUnderPolicies(t *testing.T) {
+	pieces := []string{"A", "a", "é", "&", "-", "R&D", "^", " ", "/", "INBOX", "inbox", "Sent", "Outbox", "Junk", "Corbeille", "🙂", "Dossiers partagés", "\x01", "{", strings.Repeat("long ", 40)}
+	rules := []FolderRule{{Match: "A(.*)", To: "B$1"}, {Match: "(.*)/(.*)", To: "$2/$1"}, {Match: "(.+)", To: "Old/$1"}, {Match: "(.)(.*)", To: "$1/$2"}, {Match: ".*a", Exclude: true},
+		{Match: "(?i)inbox/?(.*)", To: "inbox/$1"}, {Match: "(.*)é(.*)", To: "sent/$1$2"}, {Match: ".+", To: "One"}}
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 3000 {
+		var list []SourceFolder
+		names := map[string]bool{}
+		for range 1 + r.IntN(10) {
+			var b strings.Builder
+			for range 1 + r.IntN(4) {
+				b.WriteString(pieces[r.IntN(len(pieces))])
+			}
+			if !names[b.String()] {
+				names[b.String()] = true
+				list = append(list, SourceFolder{Name: b.String(), Delim: '/'})
+			}
+		}
+		p := DefaultPolicy()
+		p.TargetVersion = []TargetVersion{Target4, Target5, TargetBoth}[r.IntN(3)]
+		for range r.IntN(4) {
+			p.Folders.Rules = append(p.Folders.Rules, rules[r.IntN(len(rules))])
+		}
+		if r.IntN(3) == 0 {
+			p.Folders.Into = "Old/Mail"
+		}
+		if r.IntN(3) == 0 {
+			p.Folders.Map = map[string]string{"A": "Sent", "a": "A/a", "INBOX": "Work"}
+		}
+		if sound(t, list, p); t.Failed() {
+			t.Fatalf("with policy %+v: %q", p.Folders, list)
+		}
+	}
+}
+
 func FuzzMapFolders(f *testing.F) {
-	f.Add("INBOX\nSent\nsent\nA/B\na^b", "/")
-	f.Add("INBOX.é&\nINBOX.\U0001f642\nINBOX.inbox", ".")
-	f.Fuzz(func(t *testing.T, names, delim string) {
+	f.Add("INBOX\nSent\nsent\nA/B\na^b", "/", "", "")
+	f.Add("INBOX.é&\nINBOX.\U0001f642\nINBOX.inbox", ".", "4", "Old/$1")
+	f.Add("Éléments envoyés\nSent\nOutbox/x\n[Gmail]/All Mail", "/", "5", "$1/Outbox")
+	f.Fuzz(func(t *testing.T, names, delim, version, to string) {
 		var list []SourceFolder
 		seen := map[string]bool{"": true}
 		for name := range strings.SplitSeq(strings.ToValidUTF8(names, "\uFFFD"), "\n") {
@@ -247,6 +356,14 @@ func FuzzMapFolders(f *testing.F) {
 			}
 			list = append(list, s)
 		}
-		sound(t, list, DefaultPolicy())
+		p := DefaultPolicy()
+		if v := TargetVersion(version); v == Target4 || v == Target5 {
+			p.TargetVersion = v
+		}
+		p.Folders.Rules = []FolderRule{{Match: "A(.+)", To: to}}
+		if len(p.Problems()) > 0 {
+			p.Folders.Rules = nil
+		}
+		sound(t, list, p)
 	})
 }

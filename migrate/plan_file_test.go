@@ -233,6 +233,10 @@ func TestPolicyDigest(t *testing.T) {
 	}
 	changes := map[string]func(*Policy){
 		"map": func(p *Policy) { p.Folders.Map = map[string]string{"a": "1"} }, "exclude": func(p *Policy) { p.Folders.Exclude = []string{"x"} },
+		"rules":      func(p *Policy) { p.Folders.Rules = []FolderRule{{Match: "a", To: "1"}, {Match: "b", To: "2"}} },
+		"order":      func(p *Policy) { p.Folders.Rules = []FolderRule{{Match: "b", To: "2"}, {Match: "a", To: "1"}} },
+		"subscribed": func(p *Policy) { p.Folders.SubscribedOnly = new(true) }, "into": func(p *Policy) { p.Folders.Into = "Old" },
+		"split":   func(p *Policy) { p.Folders.SplitByYear = []string{"x"} },
 		"include": func(p *Policy) { p.Folders.Include = []string{"x"} }, "junk": func(p *Policy) { p.Folders.Junk = Copy },
 		"trash": func(p *Policy) { p.Folders.Trash = Exclude }, "deleted": func(p *Policy) { p.Messages.Deleted = Copy },
 		"keywords": func(p *Policy) { p.Flags.Keywords = DropKeywords }, "non-empty": func(p *Policy) { p.IntoNonEmpty = true },

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -84,15 +85,39 @@ type Policy struct {
 }
 
 // FolderPolicy says which folders are copied, and where to. Names are the
-// source's, decoded, with its own delimiter or with "/". In Exclude and
-// Include, "*" stands for any characters and case doesn't matter. Outbox is
+// source's, decoded, with its own delimiter or with "/". In Exclude, Include
+// and SplitByYear, "*" stands for any characters, case doesn't matter, and
+// "role:junk" is the folder of that role with what lies below it. Outbox is
 // always excluded, for BlueMind could send what is in it.
+//
+// Map wins over Rules, and both win over the roles of folders. Two folders go
+// into one only where Map or Rules say so.
 type FolderPolicy struct {
 	Map     map[string]string `json:"map" yaml:"map,omitempty"`         // source name → target path with "/"
+	Rules   []FolderRule      `json:"rules" yaml:"rules,omitempty"`     // the first that matches counts
 	Exclude []string          `json:"exclude" yaml:"exclude,omitempty"` // wins over Include
 	Include []string          `json:"include" yaml:"include,omitempty"` // empty: all
 	Junk    Choice            `json:"junk" yaml:"junk,omitempty"`
 	Trash   Choice            `json:"trash" yaml:"trash,omitempty"`
+
+	SubscribedOnly *bool    `json:"subscribed_only" yaml:"subscribed_only,omitempty"` // leave out what the user isn't subscribed to, but for INBOX; nil: no
+	Into           string   `json:"into" yaml:"into,omitempty"`                       // everything goes below this folder, INBOX too; "": to where it was
+	SplitByYear    []string `json:"split_by_year" yaml:"split_by_year,omitempty"`     // folders whose messages go to a folder a year below the target
+}
+
+// FolderRule sends the folders whose whole path, decoded and with "/" between
+// levels, matches a regular expression (RE2) to where To says, in which $1
+// stands for what the first group has matched; or it excludes them.
+type FolderRule struct {
+	Match   string `json:"match" yaml:"match"`
+	To      string `json:"to,omitempty" yaml:"to,omitempty"`
+	Exclude bool   `json:"exclude,omitempty" yaml:"exclude,omitempty"`
+}
+
+// changes says whether a policy decides anything, or leaves all to another.
+func (f FolderPolicy) changes() bool {
+	return len(f.Map)+len(f.Rules)+len(f.Exclude)+len(f.Include)+len(f.SplitByYear) > 0 ||
+		f.Junk != "" || f.Trash != "" || f.SubscribedOnly != nil || f.Into != ""
 }
 
 // MessagePolicy says which messages of a copied folder are left behind.
@@ -155,7 +180,7 @@ type Exception struct {
 func DefaultPolicy() Policy {
 	return Policy{
 		TargetVersion: TargetBoth,
-		Folders:       FolderPolicy{Junk: Exclude, Trash: Copy},
+		Folders:       FolderPolicy{Junk: Exclude, Trash: Copy, SubscribedOnly: new(bool)},
 		Messages:      MessagePolicy{Deleted: Exclude},
 		Flags:         FlagPolicy{Keywords: KeepKeywords},
 		Users:         UserPolicy{Create: true, Password: GeneratedPassword, Update: true, Quota: QuotaCSV, AllAliases: true},
@@ -187,6 +212,8 @@ func (p Policy) Canonical() Policy {
 	}
 	p.Folders.Exclude = list(p.Folders.Exclude)
 	p.Folders.Include = list(p.Folders.Include)
+	p.Folders.SplitByYear = list(p.Folders.SplitByYear)
+	p.Folders.Rules = append([]FolderRule{}, p.Folders.Rules...) // their order counts
 	p.Users.Groups = list(p.Users.Groups)
 	p.Shares.Writers = list(p.Shares.Writers)
 	p.Folders.Map = maps.Clone(p.Folders.Map)
@@ -208,13 +235,17 @@ func (p Policy) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// With returns the policy for the account of e: its names are added, its map
-// and choices win.
+// With returns the policy for the account of e: its names are added, its rules
+// come first, its map and choices win.
 func (p Policy) With(e Exception) Policy {
 	p = p.Canonical()
 	maps.Copy(p.Folders.Map, e.Folders.Map)
 	p.Folders.Exclude = append(p.Folders.Exclude, e.Folders.Exclude...)
 	p.Folders.Include = append(p.Folders.Include, e.Folders.Include...)
+	p.Folders.SplitByYear = append(p.Folders.SplitByYear, e.Folders.SplitByYear...)
+	p.Folders.Rules = append(slices.Clone(e.Folders.Rules), p.Folders.Rules...)
+	p.Folders.Into = cmp.Or(e.Folders.Into, p.Folders.Into)
+	p.Folders.SubscribedOnly = cmp.Or(e.Folders.SubscribedOnly, p.Folders.SubscribedOnly)
 	if e.Folders.Junk != "" {
 		p.Folders.Junk = e.Folders.Junk
 	}

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Problems checks the policy as a whole. Each Field is a key path below the
@@ -55,8 +53,7 @@ func (e Exception) Problems(version TargetVersion) []Problem {
 	optional("folders::trash", e.Folders.Trash)
 	optional("messages::deleted", e.Messages.Deleted)
 	c.folders(e.Folders, version)
-	rules := len(e.Folders.Map)+len(e.Folders.Exclude)+len(e.Folders.Include) > 0 ||
-		e.Folders.Junk != "" || e.Folders.Trash != "" || e.Messages.Deleted != ""
+	rules := e.Folders.changes() || e.Messages.Deleted != ""
 	switch {
 	case e.Skip && rules:
 		c.add("skip", "an account that is left out needs no folder or message rules", "remove one of the two")
@@ -135,87 +132,4 @@ func Alternatives(words []string) string {
 	}
 	last := len(words) - 1
 	return strings.Join(words[:last], ", ") + " or " + words[last]
-}
-
-func (c *checker) folders(f FolderPolicy, version TargetVersion) {
-	c.folderMap(f, version)
-	for i, x := range f.Exclude {
-		field := fmt.Sprintf("folders::exclude::%d", i)
-		switch {
-		case strings.TrimSpace(x) == "":
-			c.add(field, "is empty", "write a folder's name, or a pattern with *")
-		case strings.Trim(x, "*") == "", strings.EqualFold(x, "INBOX*"):
-			c.add(field, fmt.Sprintf("%s excludes every folder, or INBOX and all below", quoteShort(x)), "name the folders that are meant")
-		}
-	}
-	for i, x := range f.Include {
-		field := fmt.Sprintf("folders::include::%d", i)
-		switch {
-		case strings.TrimSpace(x) == "":
-			c.add(field, "is empty", "write a folder's name, or a pattern with *")
-		case slices.Contains(f.Exclude, x):
-			c.add(field, fmt.Sprintf("%s is included and excluded", quoteShort(x)), "remove one of the two")
-		}
-	}
-}
-
-func (c *checker) folderMap(f FolderPolicy, version TargetVersion) {
-	folded := map[string]string{}
-	sources := make([]string, 0, len(f.Map))
-	for source := range f.Map {
-		sources = append(sources, source)
-	}
-	slices.Sort(sources)
-	for _, source := range sources {
-		target := f.Map[source]
-		field := "folders::map::" + source
-		if source == "" {
-			c.add("folders::map", "has an empty source folder", "write the folder's name as the source lists it")
-		}
-		if strings.Contains(source, "*") {
-			c.add(field, "a map takes whole names, no patterns", "write one line for each folder; those below it follow")
-		}
-		if why := badTargetFolder(target, version); why != "" {
-			c.add(field, fmt.Sprintf("the target folder %s %s", quoteShort(target), why), `write a path with "/" between levels`)
-		}
-		key := foldName(target)
-		if other, taken := folded[key]; taken {
-			c.add(field, fmt.Sprintf("goes to the same target folder as %s, and folders aren't merged", quoteShort(other)), "give one of them another target")
-		}
-		folded[key] = source
-		if slices.ContainsFunc(f.Exclude, func(x string) bool { return matchName(x, source) }) {
-			c.add(field, "is mapped, and excluded by folders::exclude", "remove one of the two")
-		}
-	}
-}
-
-// badTargetFolder says why a path isn't one that BlueMind takes unchanged, or
-// "" if it is. See sanitizeLevel for names of the source.
-func badTargetFolder(path string, version TargetVersion) string {
-	top, _, _ := strings.Cut(path, "/")
-	switch {
-	case path == "":
-		return "is empty"
-	case strings.EqualFold(top, "Outbox"):
-		return "is or lies below Outbox: BlueMind could send what is in it"
-	case slices.ContainsFunc(reservedNames, func(n string) bool { return foldName(n) == foldName(top) }):
-		return "lies in a name space of BlueMind that nobody can write to"
-	case !utf8.ValidString(path):
-		return "isn't UTF-8"
-	case wireLen(path) > maxPathOctets:
-		return "is too long"
-	}
-	for level := range strings.SplitSeq(path, "/") {
-		switch {
-		case level == "":
-			return `has an empty level: a "/" at an end, or two in a row`
-		case strings.TrimSpace(level) != level:
-			return "has a space at an end of a level"
-		case strings.ContainsFunc(level, unicode.IsControl):
-			return "has a control character"
-		case sanitizeLevel(level, version) != level:
-			return "has a name that BlueMind would refuse or change"
-		}
-	}
-	return ""
 }

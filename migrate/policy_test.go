@@ -17,14 +17,14 @@ func TestPolicyDigestIsStable(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"target_version":"both",` +
-		`"folders":{"map":{},"exclude":[],"include":[],"junk":"exclude","trash":"copy"},` +
+		`"folders":{"map":{},"rules":[],"exclude":[],"include":[],"junk":"exclude","trash":"copy","subscribed_only":false,"into":"","split_by_year":[]},` +
 		`"messages":{"deleted":"exclude"},"flags":{"keywords":"keep"},"into_non_empty":false,` +
 		`"users":{"create":true,"password":"generated","update":true,"quota":"csv","account_type":"","groups":[],"all_aliases":true},` +
 		`"shares":{"create":true,"writers":[],"rights":"source","subscribe":true}}`
 	if string(text) != want {
 		t.Errorf("JSON form\n%s\nwant\n%s", text, want)
 	}
-	if got, want := p.Digest(), "46c147fcd6efbbc562c387af6cb57e45f9f1619963047362d0e8c3dbfe081f6d"; got != want {
+	if got, want := p.Digest(), "c0cf0994287188e1c3f7289932e01e4453d8fe7a02d3723c6997af2cf5218728"; got != want {
 		t.Errorf("digest %s, want %s", got, want)
 	}
 }
@@ -51,17 +51,26 @@ func TestPolicyWithException(t *testing.T) {
 	p := DefaultPolicy()
 	p.Folders.Map = map[string]string{"a": "A"}
 	p.Folders.Exclude = []string{"x"}
+	p.Folders.Rules = []FolderRule{{Match: "all", Exclude: true}}
 	before := p.Digest()
 	got := p.With(Exception{
-		Folders:  FolderPolicy{Map: map[string]string{"a": "AA", "b": "B"}, Exclude: []string{"w"}, Junk: Copy},
+		Folders: FolderPolicy{Map: map[string]string{"a": "AA", "b": "B"}, Exclude: []string{"w"}, Junk: Copy,
+			Rules: []FolderRule{{Match: "own", To: "Own"}}, SubscribedOnly: new(true), Into: "Old", SplitByYear: []string{"INBOX"}},
 		Messages: MessagePolicy{Deleted: Copy},
 	})
 	want := DefaultPolicy()
-	want.Folders = FolderPolicy{Map: map[string]string{"a": "AA", "b": "B"}, Exclude: []string{"w", "x"}, Include: []string{}, Junk: Copy, Trash: Copy}
+	want.Folders = FolderPolicy{Map: map[string]string{"a": "AA", "b": "B"}, Exclude: []string{"w", "x"}, Include: []string{}, Junk: Copy, Trash: Copy,
+		Rules: []FolderRule{{Match: "own", To: "Own"}, {Match: "all", Exclude: true}}, SubscribedOnly: new(true), Into: "Old", SplitByYear: []string{"INBOX"}}
 	want.Messages.Deleted = Copy
 	want.Users.Groups, want.Shares.Writers = []string{}, []string{}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("policy %+v\nwant %+v", got, want)
+	}
+	if got.With(Exception{Folders: FolderPolicy{SubscribedOnly: new(false)}}); *got.Folders.SubscribedOnly != true {
+		t.Error("With changed a choice of the policy it was called on")
+	}
+	if off := got.With(Exception{Folders: FolderPolicy{SubscribedOnly: new(false)}}); *off.Folders.SubscribedOnly {
+		t.Error("an exception can't undo a choice")
 	}
 	if p.Digest() != before {
 		t.Error("With changed the policy it was called on")
@@ -84,12 +93,17 @@ func TestPolicyProblems(t *testing.T) {
 		TargetVersion: "6", Flags: FlagPolicy{"hold"}, Users: UserPolicy{Password: "hunter2", AccountType: "gold", Groups: []string{"ok", "a@b", " "}}, Shares: SharePolicy{Rights: "some", Writers: []string{"ok@example.org", "Ada@example.org", "ada", "o'neil@example.org"}}, Messages: MessagePolicy{"x"},
 		Folders: FolderPolicy{Junk: "a", Trash: "b",
 			Map:     map[string]string{"A": "Outbox/x", "B": "", "C": "a//b", "D": "Same", "E": "same", "F": "tab\t", "G": "x<y", "H*": "h", "I": "Shared Folders/x", "J": "ok"},
-			Exclude: []string{"*", "ok", "j"}, Include: []string{"", "ok"}},
+			Exclude: []string{"*", "ok", "j", "role:inbox", "role:spam", "role:junk"}, Include: []string{"", "ok", "role:outbox"},
+			Rules: []FolderRule{{Match: "a(", To: "x"}, {Match: "", To: "x"}, {Match: "a", To: "$1"}, {Match: "(a)", To: "$1x"}, {Match: "a"}, {Match: "a", To: "x", Exclude: true},
+				{Match: "(a)", To: "Outbox/$1"}, {Match: "(?P<all>.*)", To: "Old/${all}/$1/$$"}, {Match: "a$|b", Exclude: true}, {Match: "a", To: "b$/"}},
+			Into: "a//b", SplitByYear: []string{"role:inbox", " ", "Big*"}},
 	}
 	want := "target_version flags::keywords users::password users::quota users::account_type users::groups::1 users::groups::2 shares::rights shares::writers::1 shares::writers::2 shares::writers::3 folders::junk folders::trash messages::deleted " +
 		"folders::map::A folders::map::A folders::map::B folders::map::B folders::map::C folders::map::C folders::map::D folders::map::E folders::map::E " +
 		"folders::map::F folders::map::F folders::map::G folders::map::G folders::map::H* folders::map::H* folders::map::I folders::map::I folders::map::J " +
-		"folders::exclude::0 folders::include::0 folders::include::1"
+		"folders::rules::0::match folders::rules::1::match folders::rules::2::to folders::rules::3::to folders::rules::4::to folders::rules::5::exclude folders::rules::6::to " +
+		"folders::rules::9::to folders::rules::9::to " +
+		"folders::exclude::0 folders::exclude::3 folders::exclude::4 folders::include::0 folders::include::1 folders::include::2 folders::split_by_year::1 folders::into"
 	problems := p.Problems()
 	if got := fields(problems); got != want {
 		t.Errorf("fields\n%s\nwant\n%s", got, want)

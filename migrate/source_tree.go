@@ -71,7 +71,11 @@ func listTree(ctx context.Context, src *imap.Source, folder string) (SourceTree,
 func asFolders(list []imap.Mailbox) []SourceFolder {
 	folders := make([]SourceFolder, 0, len(list))
 	for _, m := range list {
-		folders = append(folders, SourceFolder{Name: m.Name, Delim: m.Delim, Attrs: m.Attrs})
+		f := SourceFolder{Name: m.Name, Delim: m.Delim, Attrs: m.Attrs}
+		if m.Malformed {
+			f.Wire = m.Wire
+		}
+		folders = append(folders, f)
 	}
 	return folders
 }
@@ -104,6 +108,9 @@ func (t SourceTree) foreign(f SourceFolder) bool {
 	if t.Subtree != nil {
 		return false
 	}
+	if t.Spaces.Rest && t.rest(f.Name) {
+		return true
+	}
 	return slices.ContainsFunc(t.Spaces.Foreign, func(prefix string) bool {
 		root := prefix
 		if f.Delim != 0 {
@@ -111,6 +118,20 @@ func (t SourceTree) foreign(f SourceFolder) bool {
 		}
 		return root != "" && (strings.HasPrefix(f.Name, prefix) || f.Name == root)
 	})
+}
+
+// rest says whether a folder lies outside of all namespaces with a prefix, as
+// everybody's do on a Cyrus without altnamespace: INBOX.x is one's own,
+// user.y.x is y's, and x is everybody's.
+func (t SourceTree) rest(name string) bool {
+	own := strings.EqualFold(name, "INBOX") || len(name) >= len(t.Spaces.Personal) && strings.EqualFold(name[:len(t.Spaces.Personal)], t.Spaces.Personal)
+	return !own && !slices.ContainsFunc(slices.Concat(t.Spaces.Foreign, t.Spaces.Virtual), func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
+
+// virtual says whether a folder lies in a namespace of views, as Dovecot's
+// virtual plugin has one.
+func (t SourceTree) virtual(f SourceFolder) bool {
+	return t.Subtree == nil && slices.ContainsFunc(t.Spaces.Virtual, func(prefix string) bool { return strings.HasPrefix(f.Name, prefix) })
 }
 
 // delimiter is what parts levels below a folder that wasn't listed.
@@ -260,13 +281,22 @@ func inboxPrefix(folders []SourceFolder) string {
 
 func namespacesOf(ns imap.Namespaces) SourceNamespaces {
 	var out SourceNamespaces
-	// Of several personal namespaces the first is the one that holds the mail;
-	// an INBOX-only prefix is stripped, others are folders.
-	if len(ns.Personal) > 0 && strings.EqualFold(strings.TrimRight(ns.Personal[0].Prefix, "./"), "INBOX") {
-		out.Personal = ns.Personal[0].Prefix
+	// Of several personal namespaces the first is the one that holds the mail.
+	// Its prefix is stripped where it is INBOX, or where no other is beside it;
+	// else it is a folder.
+	own := slices.DeleteFunc(slices.Clone(ns.Personal), func(e imap.NamespaceEntry) bool {
+		if views := strings.EqualFold(strings.TrimRight(e.Prefix, "./"), "virtual"); views {
+			out.Virtual = append(out.Virtual, e.Prefix)
+			return true
+		}
+		return false
+	})
+	if len(own) == 1 || len(own) > 0 && strings.EqualFold(strings.TrimRight(own[0].Prefix, "./"), "INBOX") {
+		out.Personal = own[0].Prefix
 	}
 	for i, e := range append(slices.Clip(ns.Other), ns.Shared...) {
 		if e.Prefix == "" {
+			out.Rest = out.Rest || out.Personal != "" && i >= len(ns.Other)
 			continue
 		}
 		out.Foreign = append(out.Foreign, e.Prefix)

@@ -36,8 +36,15 @@ func (t SourceTree) othersRoot() string {
 // first level below the namespace's prefix.
 func (t SourceTree) publicRoots() []string {
 	var roots []string
+	prefixes := t.Spaces.Public
+	if t.Spaces.Rest {
+		prefixes = append(slices.Clip(prefixes), "")
+	}
 	for _, f := range t.Folders {
-		for _, prefix := range t.Spaces.Public {
+		for _, prefix := range prefixes {
+			if prefix == "" && !t.rest(f.Name) {
+				continue
+			}
 			rest, ok := strings.CutPrefix(f.Name, prefix)
 			if t.Subtree != nil || !ok || rest == "" || noSelect(f.Attrs) {
 				continue

@@ -182,6 +182,14 @@ func optionalAccountType(s string) (string, error) {
 	return migrate.ParseAccountType(s)
 }
 
+func anyText(s string) (string, error) { return s, nil }
+
+// optionalBool parses what may be left unsaid.
+func optionalBool(s string) (*bool, error) {
+	v, err := parseBool(s)
+	return &v, err
+}
+
 func parsePath(s string) (string, error) {
 	if strings.TrimSpace(s) == "" || strings.ContainsRune(s, 0) {
 		return "", migrate.Problem{Text: "is no path"}
@@ -200,6 +208,8 @@ func (c *Config) settings() []setting {
 		{"policy::target_version", setter(&p.TargetVersion, named(migrate.TargetBoth, migrate.Target4, migrate.Target5))},
 		{"policy::folders::junk", setter(&p.Folders.Junk, named(migrate.Exclude, migrate.Copy))},
 		{"policy::folders::trash", setter(&p.Folders.Trash, named(migrate.Copy, migrate.Exclude))},
+		{"policy::folders::subscribed_only", setter(&p.Folders.SubscribedOnly, optionalBool)},
+		{"policy::folders::into", setter(&p.Folders.Into, anyText)},
 		{"policy::messages::deleted", setter(&p.Messages.Deleted, named(migrate.Exclude, migrate.Copy))},
 		{"policy::flags::keywords", setter(&p.Flags.Keywords, named(migrate.KeepKeywords, migrate.DropKeywords))},
 		{"policy::into_non_empty", setter(&p.IntoNonEmpty, parseBool)},

@@ -201,9 +201,7 @@ func (c *Config) readPolicy(m *mapping) {
 	c.flatten(m)
 	folders := m.sub("folders")
 	c.flatten(folders)
-	c.Policy.Folders.Map = folders.pairs("map")
-	c.Policy.Folders.Exclude = folders.list("exclude")
-	c.Policy.Folders.Include = folders.list("include")
+	readFolderNames(folders, &c.Policy.Folders)
 	folders.done()
 	users := m.sub("users")
 	c.flatten(users)
@@ -221,6 +219,22 @@ func (c *Config) readPolicy(m *mapping) {
 	m.done()
 }
 
+// readFolderNames reads what policy and exceptions say of folders by name.
+func readFolderNames(m *mapping, into *migrate.FolderPolicy) {
+	into.Map = m.pairs("map")
+	into.Exclude = m.list("exclude")
+	into.Include = m.list("include")
+	into.SplitByYear = m.list("split_by_year")
+	for _, item := range m.items("rules") {
+		var rule migrate.FolderRule
+		item.text("match", &rule.Match)
+		item.text("to", &rule.To)
+		convert(item, "exclude", &rule.Exclude, parseBool)
+		item.done()
+		into.Rules = append(into.Rules, rule)
+	}
+}
+
 func readException(m *mapping) migrate.Exception {
 	var e migrate.Exception
 	if m.text("address", &e.Address) {
@@ -229,11 +243,11 @@ func readException(m *mapping) migrate.Exception {
 	m.text("reason", &e.Reason)
 	convert(m, "skip", &e.Skip, parseBool)
 	folders := m.sub("folders")
-	e.Folders.Map = folders.pairs("map")
-	e.Folders.Exclude = folders.list("exclude")
-	e.Folders.Include = folders.list("include")
+	readFolderNames(folders, &e.Folders)
 	convert(folders, "junk", &e.Folders.Junk, named(migrate.Exclude, migrate.Copy))
 	convert(folders, "trash", &e.Folders.Trash, named(migrate.Copy, migrate.Exclude))
+	convert(folders, "subscribed_only", &e.Folders.SubscribedOnly, optionalBool)
+	folders.text("into", &e.Folders.Into)
 	folders.done()
 	messages := m.sub("messages")
 	convert(messages, "deleted", &e.Messages.Deleted, named(migrate.Exclude, migrate.Copy))

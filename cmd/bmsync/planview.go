@@ -85,7 +85,7 @@ func viewPlan(plan *migrate.Plan, all bool) (planView, error) {
 			}
 		}
 		for _, f := range acct.Folders {
-			if !all && f.Source == f.Target {
+			if !all && f.Source == f.Target && f.Reason == "" {
 				v.Same++
 				continue
 			}
@@ -135,7 +135,7 @@ func (v planView) text(w io.Writer) error {
 		if f.Rule != "" {
 			what = "excluded by rule " + f.Rule
 		}
-		if f.Reason != "" && f.Rule == "" {
+		if f.Reason != "" {
 			what += " (" + f.Reason + ")"
 		}
 		fmt.Fprintf(w, "  %s: %q %s: %s, %s\n", f.Account, f.Source, what, many(f.Messages, "message"), migrate.AboutSize(f.Bytes))
