@@ -25,7 +25,13 @@ type FolderState struct {
 // for its default.
 type CopyOptions struct {
 	Source, Target string // folder names, decoded
-	Rules          Rules
+	// Only says which of the source's messages belong to this copy, where the
+	// others go to other targets; nil: all.
+	Only func(context.Context, Message) (bool, error)
+	// Others gives the target's UIDs from first on that copies of other source
+	// folders into this target claim; nil: there are none.
+	Others func(ctx context.Context, first uint32, claim func(uid uint32)) error
+	Rules  Rules
 
 	// Batch is how many messages go together, and BatchBytes how many octets of
 	// them; 64 and 4 MiB. Two batches are in flight, and more where the round
@@ -137,6 +143,7 @@ func (o CopyOptions) stopped() bool {
 type Tally struct {
 	Unmoved                                                        bool // no number had moved, so nothing was listed
 	Listed                                                         int  // messages the source listed
+	Elsewhere                                                      int  // listed beside these, and not of this copy
 	Copied, Adopted, Refused, Excluded, Vanished, Flagged, Settled int
 	Bytes                                                          int64
 	Notes                                                          []string
@@ -289,6 +296,9 @@ func (c *copier) window(ctx context.Context, p page) error {
 	if err != nil {
 		return err
 	}
+	if p.listed, err = c.ours(ctx, p.listed); err != nil {
+		return err
+	}
 	d := Compare(p.listed, known, c.opts.Rules)
 	if n := len(d.Others); n > 0 {
 		return &WentBackError{"source", c.opts.Source, fmt.Sprintf("%d UIDs that were copied are other messages now", n)}
@@ -319,6 +329,25 @@ func (c *copier) window(ctx context.Context, p page) error {
 	changes := append(d.Flags, c.lacking...)
 	c.lacking = nil
 	return c.syncFlags(ctx, changes)
+}
+
+// ours leaves out what belongs to other copies of the same source folder.
+func (c *copier) ours(ctx context.Context, listed []Message) ([]Message, error) {
+	if c.opts.Only == nil {
+		return listed, nil
+	}
+	var own []Message
+	for _, m := range listed {
+		ok, err := c.opts.Only(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			own = append(own, m)
+		}
+	}
+	c.tally.Elsewhere += len(listed) - len(own)
+	return own, nil
 }
 
 // unansweredLimit is how many sessions, of either side, may end with a message

@@ -111,6 +111,9 @@ func (c *copier) unclaimed(ctx context.Context, first uint32, sizes map[int64]bo
 		}
 		return nil
 	})
+	if err == nil && c.opts.Others != nil {
+		err = c.opts.Others(ctx, first, func(uid uint32) { taken.add(uid) })
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ type accountWork struct {
 	result   AccountResult
 	moved    int             // progress since the last attempt began
 	refused  int             // messages, in this run
-	listed   map[string]bool // source folders, when last listed
+	listed   map[string]bool // source folders and their parts, by folderKey, when last listed
 	// unanswered has, by source folder, the messages with which the target
 	// ended a session.
 	unanswered map[string]map[uint32]int
@@ -233,7 +233,7 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 	}
 	w.listed = map[string]bool{}
 	for _, job := range jobs {
-		w.listed[job.Source] = true
+		w.listed[folderKey(job.Source, job.Part)] = true
 	}
 	if err := w.firstContact(ctx, dst); err != nil {
 		return err
@@ -341,4 +341,6 @@ func (w *accountWork) sumUp(ctx context.Context) (told string, err error) {
 
 // goneAtSource says whether a folder known from earlier is no longer listed by
 // the source, so that nobody can go through it.
-func (w *accountWork) goneAtSource(f state.Folder) bool { return !w.listed[f.Source] }
+func (w *accountWork) goneAtSource(f state.Folder) bool {
+	return !w.listed[folderKey(f.Source, f.Part)]
+}

@@ -54,7 +54,9 @@ func (w *accountWork) look(ctx context.Context, src *imap.Source, dst *imap.Targ
 	}
 	old := job.row.SrcUIDValidity
 	keep(&job.row, next, w.run.opts.Now())
-	job.row.Fault = balance(sums, tally, next)
+	if job.row.Fault = balance(sums, tally, next); job.row.Fault == "" && job.split != nil && len(job.split.strays) > 0 {
+		job.row.Fault = fmt.Sprintf("%d messages came in meanwhile, of a year that has no folder yet", len(job.split.strays))
+	}
 	job.row.Complete = job.row.Complete && job.row.Fault == ""
 	if err := w.run.store.UpdateFolder(ctx, job.row); err != nil || old == 0 || old == next.SrcUIDValidity {
 		return tally, err
@@ -72,7 +74,7 @@ func (w *accountWork) copyOptions(job *folderJob) imap.CopyOptions {
 	o := &w.run.opts
 	policy := o.Plan.Header.PolicyOf(w.plan)
 	return imap.CopyOptions{
-		Source: job.Source, Target: w.box.imap(job.Target),
+		Source: job.Source, Target: w.box.imap(job.Target), Only: job.only(), Others: w.others(job.row),
 		Rules: imap.Rules{CopyDeleted: policy.Messages.Deleted == Copy, DropKeywords: policy.Flags.Keywords == DropKeywords,
 			MaxSize: w.entry.Limit, RetryRefused: o.RetryRefused},
 		Batch: o.Limits.BatchMessages, BatchBytes: o.Limits.BatchBytes, Budget: w.run.budget, SpoolDir: o.SpoolDir,
@@ -85,6 +87,39 @@ func (w *accountWork) copyOptions(job *folderJob) imap.CopyOptions {
 				w.run.event(Event{Kind: EventSettling, Account: w.plan.Address, Folder: job.Source, Messages: n})
 			}
 		},
+	}
+}
+
+// only is the filter of a part, nil for a whole folder.
+func (job *folderJob) only() func(context.Context, imap.Message) (bool, error) {
+	if job.split == nil {
+		return nil
+	}
+	return job.split.only(job.Part)
+}
+
+// others tells which messages of a folder's target are claimed by other source
+// folders that go there too: none of them may be taken for this one's.
+func (w *accountWork) others(row state.Folder) func(context.Context, uint32, func(uint32)) error {
+	return func(ctx context.Context, first uint32, claim func(uid uint32)) error {
+		folders, err := w.run.store.Folders(ctx, w.row.ID)
+		if err != nil {
+			return err
+		}
+		for _, f := range folders {
+			if f.ID == row.ID || f.Target != row.Target || f.Rule != "" || f.DstMaxUID < first {
+				continue
+			}
+			for m, err := range w.run.store.Claims(ctx, f.ID, f.SrcUIDValidity, first) {
+				if err != nil {
+					return err
+				}
+				if m.DstUIDValidity == f.DstUIDValidity {
+					claim(m.DstUID)
+				}
+			}
+		}
+		return nil
 	}
 }
 
@@ -126,7 +161,7 @@ func (w *accountWork) lookOnceMore(ctx context.Context, dst *imap.Target, row st
 	}
 	book := w.books(row.ID)(row.SrcUIDValidity, row.DstUIDValidity)
 	removed, err := imap.FinalLook(ctx, dst, book, row.DstUIDValidity, imap.CopyOptions{Source: row.Source, Target: w.box.imap(row.Target),
-		StandStill: w.run.opts.Limits.Settle, Now: w.run.opts.Now, Stop: w.run.opts.Stop})
+		StandStill: w.run.opts.Limits.Settle, Now: w.run.opts.Now, Stop: w.run.opts.Stop, Others: w.others(row)})
 	if removed > 0 {
 		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: row.Source,
 			Text: fmt.Sprintf("%d messages had arrived twice, by a late commit of the target; one copy of each was removed", removed)})

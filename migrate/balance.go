@@ -20,8 +20,8 @@ func balance(sums state.Sums, t imap.Tally, s imap.FolderState) string {
 		return fmt.Sprintf("%d messages are pending", sums[state.Pending].Messages)
 	case t.Unmoved:
 		return ""
-	case int64(t.Listed) < int64(s.SrcExists):
-		return fmt.Sprintf("the source says that it holds %d messages, and lists %d", s.SrcExists, t.Listed)
+	case int64(t.Listed)+int64(t.Elsewhere) < int64(s.SrcExists):
+		return fmt.Sprintf("the source says that it holds %d messages, and lists %d", s.SrcExists, t.Listed+t.Elsewhere)
 	case onSource != int64(t.Listed):
 		return fmt.Sprintf("the source lists %d messages, the ledger accounts for %d", t.Listed, onSource)
 	}

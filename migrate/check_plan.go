@@ -85,7 +85,7 @@ func planKey(row Row) string {
 
 // harmlessReasons are those of folders whose name doesn't change, or as
 // somebody wants it to.
-var harmlessReasons = []string{"", "special use of the source", "known by its name", followsParent, mappedByPolicy, malformedName}
+var harmlessReasons = []string{"", "special use of the source", "known by its name", followsParent, mappedByPolicy, malformedName, splitReason, undatedReason}
 
 // followsParent is what a mapping says of a folder below one that has another
 // name on the target.

@@ -21,12 +21,16 @@ func decideFolders(mapped []Mapped, a *PlanAccount, known []state.Folder) []fold
 	taken := map[string]string{}  // folded target → source
 	for _, f := range known {
 		if f.Rule == "" && f.DstMaxUID > 0 {
-			filled[f.Source] = f.Target
+			if whole(f.Part) {
+				filled[f.Source] = f.Target
+			}
 			taken[foldName(f.Target)] = f.Source
 		}
 	}
 	for _, f := range a.Folders {
-		planned[f.Source] = f
+		if whole(f.Part) {
+			planned[f.Source] = f
+		}
 		if f.Rule == "" {
 			taken[foldName(f.Target)] = f.Source
 		}
@@ -40,7 +44,12 @@ func decideFolders(mapped []Mapped, a *PlanAccount, known []state.Folder) []fold
 			continue
 		}
 		job.late = true
-		if job.Rule == "" {
+		if to, ok := filled[m.Source]; m.Chosen && job.Rule == "" { // others may go there too
+			job.Target = m.Target
+			if ok {
+				job.Target = to
+			}
+		} else if job.Rule == "" {
 			job.Target = h.path(h.unique(h.below(cmp.Or(filled[m.Source], m.Target)), func(s string) bool {
 				other, ok := taken[foldName(h.path(s))]
 				return ok && other != m.Source
@@ -51,6 +60,9 @@ func decideFolders(mapped []Mapped, a *PlanAccount, known []state.Folder) []fold
 	}
 	return jobs
 }
+
+// whole says of a folder's part that it goes to the folder's own target.
+func whole(part string) bool { return part == "" || part == partUndated }
 
 // bySource gives the rule where it tells of what the source shows, not of what
 // somebody decided.

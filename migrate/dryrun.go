@@ -220,16 +220,20 @@ func (w *dryWork) source(ctx context.Context) error {
 	if absent, halt := absentFolders(mapped, w.plan.Folders); halt {
 		return tooFewFolders(absent)
 	}
-	for _, job := range decideFolders(mapped, w.plan, rows) {
+	jobs, err := splitUp(ctx, src, w.run.store, decideFolders(mapped, w.plan, rows), w.plan, rows)
+	if err != nil {
+		return err
+	}
+	for _, job := range jobs {
 		if job.Rule != "" {
 			continue
 		}
 		w.parents(job.Target)
 		var row state.Folder
-		if i := slices.IndexFunc(rows, func(f state.Folder) bool { return f.Source == job.Source }); i >= 0 {
+		if i := slices.IndexFunc(rows, func(f state.Folder) bool { return f.Source == job.Source && f.Part == job.Part }); i >= 0 {
 			row = rows[i]
 		}
-		if err := w.folder(ctx, src, job.Mapped, row, policy); err != nil {
+		if err := w.folder(ctx, src, &job, row, policy); err != nil {
 			return fmt.Errorf("folder %q: %w", job.Source, err)
 		}
 	}
@@ -264,8 +268,8 @@ func (w *dryWork) parents(target string) {
 	}
 }
 
-func (w *dryWork) folder(ctx context.Context, src *imap.Source, m Mapped, row state.Folder, policy Policy) error {
-	st, err := src.Examine(ctx, m.Source)
+func (w *dryWork) folder(ctx context.Context, src *imap.Source, job *folderJob, row state.Folder, policy Policy) error {
+	st, err := src.Examine(ctx, job.Source)
 	if err != nil || st.Messages == 0 {
 		return err
 	}
@@ -279,7 +283,17 @@ func (w *dryWork) folder(ctx context.Context, src *imap.Source, m Mapped, row st
 		}
 	}
 	var listed []imap.Message
-	if err := src.Messages(ctx, 1, 0, func(m imap.Message) error { listed = append(listed, m); return nil }); err != nil {
+	only := job.only()
+	if err := src.Messages(ctx, 1, 0, func(m imap.Message) error {
+		own, err := only == nil, error(nil)
+		if only != nil {
+			own, err = only(ctx, m)
+		}
+		if own {
+			listed = append(listed, m)
+		}
+		return err
+	}); err != nil {
 		return err
 	}
 	slices.SortFunc(listed, func(a, b imap.Message) int { return int(int64(a.UID) - int64(b.UID)) })

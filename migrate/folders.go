@@ -15,8 +15,9 @@ import (
 // folderJob is one folder of an account, decided.
 type folderJob struct {
 	Mapped
-	row  state.Folder
-	late bool // not in the plan
+	row   state.Folder
+	late  bool         // not in the plan
+	split *splitFolder // of which it is a part; nil: it is whole
 }
 
 // decide lists the source's folders and says of each where it goes. Folders of
@@ -38,8 +39,14 @@ func (w *accountWork) decide(ctx context.Context, src *imap.Source) ([]folderJob
 	if err != nil {
 		return nil, err
 	}
-	jobs := decideFolders(mapped, w.plan, known)
+	jobs, err := splitUp(ctx, src, w.run.store, decideFolders(mapped, w.plan, known), w.plan, known)
+	if err != nil {
+		return nil, err
+	}
 	for i := range jobs {
+		if err := w.otherwise(ctx, &jobs[i], known); err != nil {
+			return nil, err
+		}
 		if err := w.keepFolder(ctx, &jobs[i], known); err != nil {
 			return nil, err
 		}
@@ -50,14 +57,16 @@ func (w *accountWork) decide(ctx context.Context, src *imap.Source) ([]folderJob
 // keepFolder finds or makes a folder's row. A folder that was filled under
 // one decision is not filled under another. A dry run writes no row.
 func (w *accountWork) keepFolder(ctx context.Context, job *folderJob, known []state.Folder) error {
-	i, dry := slices.IndexFunc(known, func(f state.Folder) bool { return f.Source == job.Source }), w.run.provision.maker.Dry
+	i, dry := slices.IndexFunc(known, func(f state.Folder) bool { return f.Source == job.Source && f.Part == job.Part }), w.run.provision.maker.Dry
 	if i < 0 && dry {
 		return nil
 	}
 	if i < 0 {
-		row, err := w.run.store.EnsureFolder(ctx, state.Folder{Account: w.row.ID, Source: job.Source, Target: job.Target,
+		row, err := w.run.store.EnsureFolder(ctx, state.Folder{Account: w.row.ID, Source: job.Source, SourceWire: job.Wire, Part: job.Part, Target: job.Target,
 			Rule: job.Rule, Reason: job.Reason, Role: string(job.Role), Late: job.late})
-		job.row = row
+		if job.row = row; job.split != nil {
+			job.split.parts[job.Part] = row.ID
+		}
 		return err
 	}
 	row := known[i]

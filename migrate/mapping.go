@@ -37,8 +37,9 @@ type Mapped struct {
 	Rule   string
 	Reason string
 
-	Chosen bool // the policy names the target: other folders may go there too
-	Split  bool // its messages go to a folder a year below Target
+	Part   string // of a folder that is split: whose messages these are
+	Chosen bool   // the policy names the target: other folders may go there too
+	Split  bool   // its messages go to a folder a year below Target
 }
 
 // The rules by which a folder is excluded.
@@ -114,7 +115,7 @@ type mapper struct {
 	home   home
 	root   *folderNode // of a subtree, if it is listed
 	nodes  []*folderNode
-	byPath map[string]*folderNode // by levels joined with NUL
+	byPath map[string]*folderNode // by levelsKey
 	taken  map[string]string      // folded target below home → source
 	chosen map[string]string      // folded target below home, by map or rules → its spelling
 }
@@ -148,7 +149,19 @@ func (m *mapper) add(f SourceFolder) {
 	m.nodes = append(m.nodes, n)
 }
 
-func (n *folderNode) key() string { return strings.Join(n.levels, "\x00") }
+func (n *folderNode) key() string { return levelsKey(n.levels) }
+
+// levelsKey tells paths apart, whatever is in their levels.
+func levelsKey(levels []string) string {
+	var b strings.Builder
+	for _, level := range levels {
+		b.WriteString(keyEscapes.Replace(level))
+		b.WriteByte(0)
+	}
+	return b.String()
+}
+
+var keyEscapes = strings.NewReplacer("\x00", "\x01\x01", "\x01", "\x01\x02")
 
 func (n *folderNode) noSelect() bool { return noSelect(n.in.Attrs) }
 
@@ -228,7 +241,7 @@ func (m *mapper) place(n *folderNode) {
 // elsewhere: then it follows.
 func (m *mapper) parent(n *folderNode) *folderNode {
 	for i := len(n.levels) - 1; i > 0; i-- {
-		if p := m.byPath[strings.Join(n.levels[:i], "\x00")]; p != nil {
+		if p := m.byPath[levelsKey(n.levels[:i])]; p != nil {
 			return p
 		}
 	}

@@ -103,6 +103,7 @@ func TestMapFolders(t *testing.T) {
 		"several outboxes":         {'/', SourceNamespaces{}, nil, []string{"INBOX", "Outbox", "Postausgang", "INBOX/Boîte d'envoi"}, []string{"INBOX", "!outbox", "!outbox", "!outbox"}},
 		"the better known name":    {'/', SourceNamespaces{}, nil, []string{"Enviados", "Sent Messages", "Sent Items", "INBOX/Sent"}, []string{"Enviados", "Sent Messages", "Sent", "INBOX/Sent"}},
 		"announced before known":   {'/', SourceNamespaces{}, nil, []string{`X \Sent`, "Sent Items", "Sent Items/2020"}, []string{"Sent", "Sent Items", "Sent Items/2020"}},
+		"NUL in a name":            {'0', SourceNamespaces{}, nil, []string{"0000", "000000", "\x000000"}, []string{"_/_/_/_", "_/_/_/_/_/_", "_/_/_/_ (2)"}},
 		"a namespace of views":     {'/', SourceNamespaces{Virtual: []string{"virtual/"}}, nil, []string{"INBOX", "virtual/unread", `virtual/All \All`}, []string{"INBOX", "!virtual", "!virtual"}},
 		"everybody's beside INBOX": {'.', SourceNamespaces{Personal: "INBOX.", Foreign: []string{"user."}, Rest: true}, nil, []string{"INBOX", "INBOX.A", "news.local", "user.bob.A"}, []string{"INBOX", "A", "!namespace", "!namespace"}},
 

@@ -138,6 +138,7 @@ type PlanPublic struct {
 type PlanFolder struct {
 	Line   string       `json:"line"` // "folder"
 	Source string       `json:"source"`
+	Part   string       `json:"part,omitempty"` // of a folder that is split: "2019", or "undated"
 	Target string       `json:"target,omitempty"`
 	Role   Role         `json:"role,omitempty"`
 	Rule   string       `json:"rule,omitempty"` // excluded by
@@ -287,6 +288,9 @@ func (a *PlanAccount) digest() string {
 		exception, make([][3]string, len(a.Folders))}
 	for i, f := range a.Folders {
 		d.Folders[i] = [3]string{f.Source, f.Target, f.Rule}
+		if f.Part != "" {
+			d.Folders[i][0] = folderKey(f.Source, f.Part)
+		}
 	}
 	text, err := json.Marshal(d)
 	if err != nil { // strings and numbers only

@@ -1,10 +1,12 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -235,9 +237,10 @@ func (c *Certificate) Refused() int64 { return c.refused }
 // FolderReport holds a folder's ledger against what its source said.
 type FolderReport struct {
 	Source     string           `json:"source"`
+	Part       string           `json:"part,omitempty"` // of a source folder that is split by year
 	Target     string           `json:"target"`
 	Late       bool             `json:"late,omitempty"` // appeared after planning
-	SourceSays int64            `json:"source_says"`    // messages, when last listed
+	SourceSays int64            `json:"source_says"`    // messages, when last listed; of a part those that it has a row for
 	Listed     *time.Time       `json:"listed,omitempty"`
 	Ledger     []StateCount     `json:"ledger"`
 	Excluded   map[string]int64 `json:"excluded_by,omitempty"` // messages by rule
@@ -302,6 +305,7 @@ func (c *Certificate) count(ctx context.Context, id int64) error {
 		return err
 	}
 	var all state.Sums
+	lost := lostBetween(c.folders, byFolder)
 	for _, f := range c.folders {
 		if f.Rule != "" {
 			c.Excluded = append(c.Excluded, excludedFolder(f))
@@ -317,9 +321,33 @@ func (c *Certificate) count(ctx context.Context, id int64) error {
 		if err := c.folder(ctx, f, sums); err != nil {
 			return err
 		}
+		if n := lost[f.Source]; f.Part != "" && n > 0 {
+			last := &c.Folders[len(c.Folders)-1]
+			last.Balanced, last.Fault = false, cmp.Or(last.Fault, fmt.Sprintf("%d messages of the source folder are in none of its parts", n))
+		}
 	}
 	c.Messages, c.refused = counts(all), all[state.Refused].Messages
 	return nil
+}
+
+// lostBetween is how many messages a folder that is split holds, by source folder,
+// for which none of its parts accounts.
+func lostBetween(folders []state.Folder, sums map[int64]state.Sums) map[string]int64 {
+	says, have := map[string]int64{}, map[string]int64{}
+	for _, f := range folders {
+		if f.Part == "" || f.Rule != "" {
+			continue
+		}
+		// Parts are gone through one after the other: what the first saw, all see.
+		if n, ok := says[f.Source]; !ok || int64(f.SrcExists) < n {
+			says[f.Source] = int64(f.SrcExists)
+		}
+		have[f.Source] += sums[f.ID].OnSource().Messages
+	}
+	for source := range says {
+		says[source] -= have[source]
+	}
+	return says
 }
 
 func excludedFolder(f state.Folder) ExcludedFolder {
@@ -333,8 +361,11 @@ func excludedFolder(f state.Folder) ExcludedFolder {
 // folder reports on one folder that was copied, or had been before a rule
 // excluded it.
 func (c *Certificate) folder(ctx context.Context, f state.Folder, sums state.Sums) error {
-	out := FolderReport{Source: f.Source, Target: f.Target, Late: f.Late, SourceSays: int64(f.SrcExists), Listed: given(f.ListedAt),
+	out := FolderReport{Source: f.Source, Part: f.Part, Target: f.Target, Late: f.Late, SourceSays: int64(f.SrcExists), Listed: given(f.ListedAt),
 		Ledger: counts(sums), OnSource: sums.OnSource().Messages, Fault: f.Fault, Rule: f.Rule}
+	if f.Part != "" {
+		out.SourceSays = out.OnSource // the source doesn't count parts; see lostBetween
+	}
 	// More than the source said arrived while it was listed; less is a loss,
 	// but where a rule keeps the rest out.
 	out.Balanced = f.Complete && f.Fault == "" && sums[state.Pending].Messages == 0 && (out.OnSource >= out.SourceSays || f.Rule != "")

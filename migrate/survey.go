@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -63,6 +64,7 @@ func surveyFolders(ctx context.Context, src *imap.Source, a *PlanAccount, p Poli
 	all := tally{deleted: p.Messages.Deleted == Copy}
 	for _, m := range mapped {
 		f := PlanFolder{Source: m.Source, Target: m.Target, Role: m.Role, Rule: m.Rule, Reason: m.Reason}
+		var parts map[string]*FolderSurvey
 		if m.Rule != RuleNoSelect && m.Rule != RuleNamespace {
 			into := &all
 			if m.Rule != "" {
@@ -70,17 +72,20 @@ func surveyFolders(ctx context.Context, src *imap.Source, a *PlanAccount, p Poli
 			}
 			// One that is left out need not open: views often don't.
 			var err error
-			if f.Survey, err = surveyFolder(ctx, src, m.Source, into); err != nil && (m.Rule == "" || !refused(err)) {
+			if f.Survey, parts, err = surveyFolder(ctx, src, m, into); err != nil && (m.Rule == "" || !refused(err)) {
 				return fmt.Errorf("folder %q: %w", m.Source, err)
 			}
 		}
-		a.Folders = append(a.Folders, f)
 		switch m.Rule {
 		case "":
 			a.Survey.Messages += f.Survey.Messages
 			a.Survey.Bytes += f.Survey.Bytes
 		case RuleNotMail:
 			a.Survey.NotMail = append(a.Survey.NotMail, NotMail{m.Source, cmp.Or(kinds[m.Source], NotMailOther), f.Survey.Messages})
+		}
+		a.Folders = append(a.Folders, f)
+		if parts != nil {
+			a.Folders = append(a.Folders[:len(a.Folders)-1], splitPlan(f, parts, a, mapped)...)
 		}
 	}
 	all.into(&a.Survey)
@@ -91,34 +96,72 @@ func surveyFolders(ctx context.Context, src *imap.Source, a *PlanAccount, p Poli
 // archived.
 const archivedKeyword = "Bmarchived"
 
-func surveyFolder(ctx context.Context, src *imap.Source, name string, into *tally) (FolderSurvey, error) {
-	st, err := src.Examine(ctx, name)
+// surveyFolder counts a folder's messages, those of each part too where it is
+// split.
+func surveyFolder(ctx context.Context, src *imap.Source, folder Mapped, into *tally) (FolderSurvey, map[string]*FolderSurvey, error) {
+	var parts map[string]*FolderSurvey
+	st, err := src.Examine(ctx, folder.Source)
 	if err != nil {
-		return FolderSurvey{}, err
+		return FolderSurvey{}, nil, err
 	}
 	f := FolderSurvey{UIDValidity: st.UIDValidity, UIDNext: st.UIDNext}
+	if folder.Split && folder.Rule == "" {
+		parts = map[string]*FolderSurvey{partUndated: {UIDValidity: st.UIDValidity, UIDNext: st.UIDNext}}
+	}
 	if st.Messages == 0 {
-		return f, nil
+		return f, parts, nil
 	}
 	err = src.Messages(ctx, 1, 0, func(m imap.Message) error {
 		size := max(m.Size, 0)
-		f.Messages++
-		f.Bytes += size
-		f.Largest = max(f.Largest, size)
-		deleted := hasKeyword(m.Flags, `\Deleted`)
-		if deleted {
-			f.Deleted++
-		}
-		archived := hasKeyword(m.Flags, archivedKeyword)
-		if archived {
-			f.Archived++
+		deleted, archived := hasKeyword(m.Flags, `\Deleted`), hasKeyword(m.Flags, archivedKeyword)
+		f.add(size, deleted, archived)
+		if parts != nil {
+			year := yearOf(m.InternalDate)
+			if parts[year] == nil {
+				parts[year] = &FolderSurvey{UIDValidity: st.UIDValidity, UIDNext: st.UIDNext}
+			}
+			parts[year].add(size, deleted, archived)
 		}
 		if into != nil {
-			into.add(name, m.UID, size, deleted, archived)
+			into.add(folder.Source, m.UID, size, deleted, archived)
 		}
 		return nil
 	})
-	return f, err
+	return f, parts, err
+}
+
+func (f *FolderSurvey) add(size int64, deleted, archived bool) {
+	f.Messages++
+	f.Bytes += size
+	f.Largest = max(f.Largest, size)
+	if deleted {
+		f.Deleted++
+	}
+	if archived {
+		f.Archived++
+	}
+}
+
+// splitPlan puts a line for each part in the place of a folder that is split.
+func splitPlan(f PlanFolder, parts map[string]*FolderSurvey, a *PlanAccount, mapped []Mapped) []PlanFolder {
+	taken := map[string]bool{}
+	for _, m := range mapped {
+		if m.Rule == "" {
+			taken[foldName(m.Target)] = true
+		}
+	}
+	h := homeOf(shareName(a.Kind, a.Address))
+	base := f
+	base.Part, base.Reason, base.Survey = partUndated, undatedReason, *parts[partUndated]
+	lines := []PlanFolder{base}
+	for _, year := range partsOf(slices.Collect(maps.Keys(parts))) {
+		line := f
+		line.Part, line.Reason, line.Survey = year, splitReason, *parts[year]
+		line.Target = yearTarget(h, f.Target, year, func(target string) bool { return taken[foldName(target)] })
+		taken[foldName(line.Target)] = true
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 func hasKeyword(flags []string, flag string) bool {

@@ -197,6 +197,16 @@ type prover struct {
 	opts  VerifyOptions
 	proof Proof
 	box   box
+
+	rows    []state.Folder
+	targets map[string]targetCount // by target folder
+}
+
+// targetCount is how many messages BlueMind's core knows in a folder, and how
+// many of them the ledger accounts for.
+type targetCount struct {
+	held, ours int
+	claimed    map[uint32]bool // UIDs, where several source folders go there
 }
 
 func (v *prover) sides(ctx context.Context) error {
@@ -242,7 +252,16 @@ func (v *prover) source(ctx context.Context, folders []state.Folder) error {
 		if f.Rule != "" {
 			continue
 		}
-		if err := v.sourceFolder(ctx, src, f); err != nil {
+		if f.Part != "" && f.Part != partUndated {
+			continue // its source folder is looked at once, with all its parts
+		}
+		parts := []state.Folder{f}
+		for _, other := range folders {
+			if f.Part != "" && other.Source == f.Source && other.Part != f.Part && other.Part != "" && other.Rule == "" {
+				parts = append(parts, other)
+			}
+		}
+		if err := v.sourceFolder(ctx, src, parts); err != nil {
 			return fmt.Errorf("source folder %q: %w", f.Source, err)
 		}
 	}
@@ -254,26 +273,41 @@ func (v *prover) source(ctx context.Context, folders []state.Folder) error {
 	return nil
 }
 
-func (v *prover) sourceFolder(ctx context.Context, src *imap.Source, f state.Folder) error {
+// sourceFolder compares what a source folder lists with the ledger's rows: of the
+// whole folder, or of all its parts.
+func (v *prover) sourceFolder(ctx context.Context, src *imap.Source, parts []state.Folder) error {
+	f := parts[0]
 	st, err := src.Examine(ctx, f.Source)
 	if err != nil {
 		return err
 	}
-	if st.UIDValidity != f.SrcUIDValidity {
-		v.proof.find("source folder %q: UIDVALIDITY was %d and is %d: run again", f.Source, f.SrcUIDValidity, st.UIDValidity)
-		return nil
+	for _, f := range parts {
+		if st.UIDValidity != f.SrcUIDValidity {
+			v.proof.find("source folder %q: UIDVALIDITY was %d and is %d: run again", f.Source, f.SrcUIDValidity, st.UIDValidity)
+			return nil
+		}
 	}
 	type fate struct { // small: a folder may hold a million
 		size, date int64
 		dated      bool
 		fate       imap.Fate
 	}
-	fates := map[uint32]fate{}
-	for m, err := range v.run.store.Messages(ctx, f.ID, f.SrcUIDValidity) {
-		if err != nil {
-			return err
+	fates, twice := map[uint32]fate{}, 0
+	for _, part := range parts {
+		for m, err := range v.run.store.Messages(ctx, part.ID, part.SrcUIDValidity) {
+			if err != nil {
+				return err
+			}
+			if had, ok := fates[m.SrcUID]; ok && had.fate.OnTarget() && fateOf[m.State].OnTarget() {
+				twice++
+			} else if ok && fateOf[m.State] == imap.Vanished {
+				continue
+			}
+			fates[m.SrcUID] = fate{m.Size, m.InternalDate.Unix(), !m.InternalDate.IsZero(), fateOf[m.State]}
 		}
-		fates[m.SrcUID] = fate{m.Size, m.InternalDate.Unix(), !m.InternalDate.IsZero(), fateOf[m.State]}
+	}
+	if twice > 0 {
+		v.proof.find("source folder %q: %d messages are in the folders of two years", f.Source, twice)
 	}
 	listed, unknown, pending, others := uint32(0), 0, 0, 0
 	if st.Messages > 0 {

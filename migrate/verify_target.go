@@ -63,6 +63,7 @@ func (v *prover) folders(ctx context.Context, k *key, e *entry, core []bmapi.Mai
 	if v.box, err = v.run.find(ctx, dst, e, v.row.Kind, v.row.Address); err != nil {
 		return err
 	}
+	v.rows = folders
 	for _, f := range folders {
 		if f.Rule != "" {
 			continue
@@ -79,6 +80,9 @@ func (v *prover) folders(ctx context.Context, k *key, e *entry, core []bmapi.Mai
 		if err := v.folder(ctx, k.session(), dst, core[i].UID, f); err != nil {
 			return fmt.Errorf("folder %q: %w", name, err)
 		}
+	}
+	for _, t := range v.targets {
+		v.proof.Foreign += int64(max(0, t.held-t.ours))
 	}
 	return nil
 }
@@ -167,7 +171,31 @@ func (v *prover) compare(f state.Folder, rows map[uint32]state.Message, items ma
 	if strange > 0 {
 		v.proof.find("folder %q: %d messages have another SHA-1 in BlueMind's core", f.Target, strange)
 	}
-	v.proof.Foreign += int64(max(0, len(items)-len(rows)+missing))
+	// Several source folders may go into one.
+	if v.targets == nil {
+		v.targets = map[string]targetCount{}
+	}
+	t := v.targets[f.Target]
+	if t.held, t.ours = len(items), t.ours+len(rows)-missing; t.claimed == nil && v.shared(f) {
+		t.claimed = map[uint32]bool{}
+	}
+	twice := 0
+	for uid := range rows {
+		if t.claimed[uid] {
+			twice++
+		} else if t.claimed != nil {
+			t.claimed[uid] = true
+		}
+	}
+	if twice > 0 {
+		v.proof.find("folder %q: %d messages are taken for the copies of two source messages", f.Target, twice)
+	}
+	v.targets[f.Target] = t
+}
+
+// shared says whether other source folders go to a folder's target too.
+func (v *prover) shared(f state.Folder) bool {
+	return slices.ContainsFunc(v.rows, func(other state.Folder) bool { return other.ID != f.ID && other.Target == f.Target && other.Rule == "" })
 }
 
 // sameContent accepts the SHA-1 of what we sent or, where the copy noted that

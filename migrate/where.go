@@ -240,29 +240,37 @@ func (s *seeker) asked(name string) string {
 
 // bySource looks a source message up in the ledger.
 func (s *seeker) bySource(ctx context.Context, folder string, uid uint32) error {
-	f, ok := s.folder(folder)
-	if !ok {
-		return nil
+	parts := s.partsOf(folder)
+	for _, f := range parts {
+		if found, err := s.rows(ctx, f, uid); err != nil || found {
+			return err
+		}
 	}
-	found, err := s.rows(ctx, f, uid)
-	if err == nil && !found && f.Rule != "" {
-		s.add(folderFate(f, uid))
+	if len(parts) > 0 && parts[0].Rule != "" {
+		s.add(folderFate(parts[0], uid))
 	}
-	return err
+	return nil
 }
 
 // listed looks up a message that the source has shown under a UIDVALIDITY.
 func (s *seeker) listed(ctx context.Context, name string, uid, validity uint32) error {
-	f, ok := s.folder(name)
-	if ok && (f.SrcUIDValidity == validity || f.SrcUIDValidity == 0) {
-		found, err := s.rows(ctx, f, uid)
-		if found || err != nil {
+	parts := s.partsOf(name)
+	for _, f := range parts {
+		if f.SrcUIDValidity != validity && f.SrcUIDValidity != 0 {
+			continue
+		}
+		if found, err := s.rows(ctx, f, uid); found || err != nil {
 			return err
 		}
 		if f.Rule != "" {
 			s.add(folderFate(f, uid))
 			return nil
 		}
+	}
+	var f state.Folder
+	ok := len(parts) > 0
+	if ok {
+		f = parts[0]
 	}
 	fate := Fate{Fate: FateUnseen, Folder: name, UID: uid, LookedAt: given(f.ListedAt)}
 	switch {
@@ -275,14 +283,11 @@ func (s *seeker) listed(ctx context.Context, name string, uid, validity uint32) 
 	return nil
 }
 
-func (s *seeker) folder(source string) (state.Folder, bool) {
-	i := slices.IndexFunc(s.folders, func(f state.Folder) bool {
-		return f.Source == source || strings.EqualFold(source, "INBOX") && strings.EqualFold(f.Source, "INBOX")
+// partsOf are the rows of a source folder: one, or one a part where it is split.
+func (s *seeker) partsOf(source string) []state.Folder {
+	return slices.DeleteFunc(slices.Clone(s.folders), func(f state.Folder) bool {
+		return f.Source != source && !(strings.EqualFold(source, "INBOX") && strings.EqualFold(f.Source, "INBOX"))
 	})
-	if i < 0 {
-		return state.Folder{}, false
-	}
-	return s.folders[i], true
 }
 
 // rows finds a message under the folder's present UIDVALIDITY.

@@ -14,7 +14,8 @@ type Folder struct {
 	Account int64
 
 	Source     string // decoded name
-	SourceWire string // name as the source lists it: with Account the key
+	SourceWire string // name as the source lists it: with Account and Part the key
+	Part       string // of a source folder that is split: which of its messages go to Target; "": all
 	Target     string
 	Rule       string // policy rule that decided
 	Reason     string // why, for instance why it is excluded
@@ -38,26 +39,27 @@ type Folder struct {
 }
 
 const folderColumns = `id, account, source_wire, source, target, rule, reason, role, late, src_uidvalidity, src_uidnext,
-	src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid, listed_at, complete, rules, fault`
+	src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid, listed_at, complete, rules, fault, part`
 
 func scanFolder(scan func(...any) error) (Folder, error) {
 	var f Folder
 	var srcModSeq, dstModSeq, listed int64
 	err := scan(&f.ID, &f.Account, &f.SourceWire, &f.Source, &f.Target, &f.Rule, &f.Reason, &f.Role, &f.Late,
 		&f.SrcUIDValidity, &f.SrcUIDNext, &f.SrcExists, &srcModSeq, &f.DstUIDValidity, &f.DstUIDNext, &f.DstExists,
-		&dstModSeq, &f.DstMaxUID, &listed, &f.Complete, &f.Rules, &f.Fault)
+		&dstModSeq, &f.DstMaxUID, &listed, &f.Complete, &f.Rules, &f.Fault, &f.Part)
 	f.SrcModSeq, f.DstModSeq, f.ListedAt = uint64(srcModSeq), uint64(dstModSeq), unstamp(listed)
 	return f, err
 }
 
-// values are all columns after the key, in their order.
+// values are all columns after account and wire name, in their order, but for
+// the part.
 func (f Folder) values() []any {
 	return []any{f.Source, f.Target, f.Rule, f.Reason, f.Role, f.Late, f.SrcUIDValidity, f.SrcUIDNext, f.SrcExists,
 		int64(f.SrcModSeq), f.DstUIDValidity, f.DstUIDNext, f.DstExists, int64(f.DstModSeq), f.DstMaxUID,
 		stamp(f.ListedAt), f.Complete, f.Rules, f.Fault}
 }
 
-// EnsureFolder returns the folder with the account and wire name of f as the
+// EnsureFolder returns the folder with the account, wire name and part of f as the
 // file has it; where there is none, f is stored. An empty wire name stands for
 // the decoded one (mail files have no other).
 func (s *Store) EnsureFolder(ctx context.Context, f Folder) (Folder, error) {
@@ -66,15 +68,15 @@ func (s *Store) EnsureFolder(ctx context.Context, f Folder) (Folder, error) {
 	}
 	var got Folder
 	err := s.write(ctx, "ensure folder "+f.Source, func(ctx context.Context, tx *sql.Tx) (err error) {
-		got, err = scanFolder(tx.QueryRowContext(ctx, "SELECT "+folderColumns+" FROM folders WHERE account = ? AND source_wire = ?",
-			f.Account, f.SourceWire).Scan)
+		got, err = scanFolder(tx.QueryRowContext(ctx, "SELECT "+folderColumns+" FROM folders WHERE account = ? AND source_wire = ? AND part = ?",
+			f.Account, f.SourceWire, f.Part).Scan)
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		got, err = scanFolder(tx.QueryRowContext(ctx, `INSERT INTO folders (account, source_wire, source, target, rule, reason, role, late,
 			src_uidvalidity, src_uidnext, src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid,
-			listed_at, complete, rules, fault) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING `+folderColumns,
-			append([]any{f.Account, f.SourceWire}, f.values()...)...).Scan)
+			listed_at, complete, rules, fault, part) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING `+folderColumns,
+			append(append([]any{f.Account, f.SourceWire}, f.values()...), f.Part)...).Scan)
 		return err
 	})
 	return got, err
@@ -92,10 +94,32 @@ func (s *Store) UpdateFolder(ctx context.Context, f Folder) error {
 		listed_at = ?16, complete = ?17, rules = ?18, fault = ?19 WHERE id = ?20`, append(f.values(), f.ID)...)
 }
 
+// DropFolder forgets a folder from which nothing has gone to the target. It
+// reports false, and changes nothing, where something has or may have.
+func (s *Store) DropFolder(ctx context.Context, id int64) (dropped bool, err error) {
+	err = s.write(ctx, "drop folder", func(ctx context.Context, tx *sql.Tx) error {
+		var used bool
+		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM folders WHERE id = ?1 AND dst_max_uid > 0)
+			OR EXISTS (SELECT 1 FROM messages WHERE folder = ?1 AND dst_uid > 0) OR EXISTS (SELECT 1 FROM intents WHERE folder = ?1)
+			OR EXISTS (SELECT 1 FROM doubts WHERE folder = ?1)`, id).Scan(&used); err != nil || used {
+			return err
+		}
+		dropped = true
+		for _, table := range []string{"messages", "sums"} {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE folder = ?", id); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, "DELETE FROM folders WHERE id = ?", id)
+		return err
+	})
+	return dropped && err == nil, err
+}
+
 // Folders returns the folders of an account by source name.
 func (s *Store) Folders(ctx context.Context, account int64) ([]Folder, error) {
 	var list []Folder
-	err := s.each(ctx, "list folders", "SELECT "+folderColumns+" FROM folders WHERE account = ? ORDER BY source, source_wire",
+	err := s.each(ctx, "list folders", "SELECT "+folderColumns+" FROM folders WHERE account = ? ORDER BY source, source_wire, part",
 		[]any{account}, func(scan func(...any) error) (bool, error) {
 			f, err := scanFolder(scan)
 			list = append(list, f)

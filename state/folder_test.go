@@ -15,7 +15,7 @@ func TestFolders(t *testing.T) {
 	must(t, err)
 	want := Folder{Account: a.ID, Source: "Été", SourceWire: "&AMk-t&AOk-", Target: "Été", Rule: "default", Reason: "1:1", Role: "none", Late: true,
 		SrcUIDValidity: 4294967295, SrcUIDNext: 4294967294, SrcExists: 3, SrcModSeq: 1<<63 - 1, DstUIDValidity: 5, DstUIDNext: 6, DstExists: 7,
-		DstModSeq: 8, DstMaxUID: 4, ListedAt: time.Date(2026, 3, 1, 12, 0, 0, 5, time.UTC), Complete: true, Rules: "r", Fault: "f"}
+		DstModSeq: 8, DstMaxUID: 4, ListedAt: time.Date(2026, 3, 1, 12, 0, 0, 5, time.UTC), Complete: true, Rules: "r", Fault: "f", Part: "2019"}
 	made, err := s.EnsureFolder(ctx, want)
 	must(t, err)
 	want.ID = made.ID
@@ -28,9 +28,16 @@ func TestFolders(t *testing.T) {
 	if made != want {
 		t.Errorf("made %+v\nwant %+v", made, want)
 	}
-	again, err := s.EnsureFolder(ctx, Folder{Account: a.ID, Source: "Été", SourceWire: "&AMk-t&AOk-", Target: "elsewhere"})
+	again, err := s.EnsureFolder(ctx, Folder{Account: a.ID, Source: "Été", SourceWire: "&AMk-t&AOk-", Target: "elsewhere", Part: "2019"})
 	if err != nil || again != want {
 		t.Errorf("ensured again: %+v, %v", again, err)
+	}
+	other, err := s.EnsureFolder(ctx, Folder{Account: a.ID, Source: "Été", SourceWire: "&AMk-t&AOk-", Target: "elsewhere", Part: "2020"})
+	if err != nil || other.ID == want.ID || other.Part != "2020" {
+		t.Errorf("another part: %+v, %v", other, err)
+	}
+	if dropped, err := s.DropFolder(ctx, other.ID); err != nil || !dropped {
+		t.Errorf("dropped %v, %v", dropped, err)
 	}
 	plain, err := s.EnsureFolder(ctx, Folder{Account: a.ID, Source: "Archive"})
 	if err != nil || plain.SourceWire != "Archive" || plain.ID == want.ID {
@@ -48,6 +55,33 @@ func TestFolders(t *testing.T) {
 	if _, err := s.EnsureFolder(ctx, Folder{Account: 99, Source: "x"}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("unknown account: %v", err)
 	}
+}
+
+// A folder is forgotten only while nothing has gone to the target, or may have.
+func TestDropFolder(t *testing.T) {
+	ctx := context.Background()
+	s := openTest(t)
+	f := folderTest(t, s, "a@x.test")
+	kept := func(when string) {
+		t.Helper()
+		if dropped, err := s.DropFolder(ctx, f.ID); err != nil || dropped {
+			t.Errorf("%s: dropped %v, %v", when, dropped, err)
+		}
+	}
+	must(t, s.Begin(ctx, f.ID, []Intent{{SrcUIDValidity: 1, SrcUID: 1, DstUIDValidity: 2, DstUIDNext: 3, Begun: time.Unix(1e9, 0)}}))
+	kept("with an open intent")
+	must(t, s.Record(ctx, f.ID, []Message{{SrcUIDValidity: 1, SrcUID: 1, State: Excluded, Reason: "deleted"}}))
+	g := folderTest(t, s, "b@x.test")
+	must(t, s.Record(ctx, g.ID, []Message{sample(1)}))
+	f, g = g, f
+	kept("with a copy")
+	if dropped, err := s.DropFolder(ctx, g.ID); err != nil || !dropped {
+		t.Errorf("without one: dropped %v, %v", dropped, err)
+	}
+	if list, err := s.Folders(ctx, g.Account); err != nil || len(list) != 0 {
+		t.Errorf("left: %v, %v", list, err)
+	}
+	must(t, s.Check(ctx))
 }
 
 // A target that went back in time shows by UIDNEXT at or below DstMaxUID, so

@@ -82,7 +82,8 @@ CREATE TABLE folders (
 	complete        INTEGER NOT NULL,
 	rules           TEXT    NOT NULL,
 	fault           TEXT    NOT NULL,
-	UNIQUE (account, source_wire)
+	part            TEXT    NOT NULL, -- of a source folder that is split; '' is the whole
+	UNIQUE (account, source_wire, part)
 ) STRICT;
 
 -- One row a source message, about 110 bytes. NULL is "not known" or "none".

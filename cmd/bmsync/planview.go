@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"bmsync/migrate"
@@ -54,6 +55,7 @@ type planShare struct {
 type planLine struct {
 	Account  string `json:"account"`
 	Source   string `json:"source"`
+	Part     string `json:"part,omitempty"` // of a folder that is split by year
 	Target   string `json:"target,omitempty"`
 	Rule     string `json:"rule,omitempty"`
 	Reason   string `json:"reason,omitempty"`
@@ -92,7 +94,7 @@ func viewPlan(plan *migrate.Plan, all bool) (planView, error) {
 			if !all && f.Rule == migrate.RuleNoSelect {
 				continue // holds no mail
 			}
-			v.Folders = append(v.Folders, planLine{acct.Address, f.Source, f.Target, f.Rule, f.Reason, f.Survey.Messages, f.Survey.Bytes})
+			v.Folders = append(v.Folders, planLine{acct.Address, f.Source, f.Part, f.Target, f.Rule, f.Reason, f.Survey.Messages, f.Survey.Bytes})
 		}
 	}
 	for _, g := range plan.Groups {
@@ -118,7 +120,7 @@ func rank(l planLine) int {
 	switch {
 	case l.Rule != "" && l.Messages > 0:
 		return 0
-	case l.Rule == "" && l.Source != l.Target:
+	case l.Rule == "" && (l.Source != l.Target || l.Reason != ""):
 		return 1
 	case l.Rule != "":
 		return 2
@@ -138,7 +140,11 @@ func (v planView) text(w io.Writer) error {
 		if f.Reason != "" {
 			what += " (" + f.Reason + ")"
 		}
-		fmt.Fprintf(w, "  %s: %q %s: %s, %s\n", f.Account, f.Source, what, many(f.Messages, "message"), migrate.AboutSize(f.Bytes))
+		source := strconv.Quote(f.Source)
+		if f.Part != "" {
+			source += ", " + f.Part + ","
+		}
+		fmt.Fprintf(w, "  %s: %s %s: %s, %s\n", f.Account, source, what, many(f.Messages, "message"), migrate.AboutSize(f.Bytes))
 	}
 	if v.Same > 0 {
 		fmt.Fprintf(w, "%s with the same name on both sides; --all lists them\n", many(v.Same, "folder"))

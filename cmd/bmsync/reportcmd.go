@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -273,7 +274,11 @@ func foldersText(w *lines, c *migrate.Certificate) {
 		if f.Late {
 			late = " (appeared after planning)"
 		}
-		w.say("  %q → %q%s: source says %d: %s: %s", f.Source, f.Target, late, f.SourceSays, countsText(f.Ledger), verdict)
+		source := strconv.Quote(f.Source)
+		if f.Part != "" {
+			source += ", " + f.Part
+		}
+		w.say("  %s → %q%s: source says %d: %s: %s", source, f.Target, late, f.SourceSays, countsText(f.Ledger), verdict)
 		for _, rule := range slices.Sorted(maps.Keys(f.Excluded)) {
 			w.say("      %d excluded by rule %s", f.Excluded[rule], rule)
 		}
