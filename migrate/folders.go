@@ -116,22 +116,44 @@ func (w *accountWork) makeFolders(ctx context.Context, dst *imap.Target, jobs []
 			made = append(made, path)
 		}
 	}
-	if len(made) == 0 {
+	if len(made) > 0 {
+		if have, err = w.targetFolders(ctx, dst); err != nil {
+			return err
+		}
+		for _, path := range made {
+			if !have[path] {
+				return blocked("map the folder to another name under policy.folders.map, and plan again", "the target would not create folder %q", path)
+			}
+		}
+	}
+	return w.subscribe(ctx, dst, jobs, made)
+}
+
+// subscribe makes folders show on BlueMind 4 in clients that ask with LSUB: those
+// that were just made and, since a run may have been cut right after it made
+// them, all that were not gone through yet. Later runs leave to the user what he
+// unsubscribes from. Whether he was subscribed at the source doesn't count: a
+// folder that is hidden after a migration is one that seems lost. BlueMind 5
+// stores no subscriptions, and the users of a share have their own.
+func (w *accountWork) subscribe(ctx context.Context, dst *imap.Target, jobs []folderJob, made []string) error {
+	if w.run.platform.version.Major != 4 || w.box.share() {
 		return nil
 	}
-	if have, err = w.targetFolders(ctx, dst); err != nil {
-		return err
-	}
-	for _, path := range made {
-		if !have[path] {
-			return blocked("map the folder to another name under policy.folders.map, and plan again", "the target would not create folder %q", path)
+	paths := slices.Clone(made)
+	for _, job := range jobs {
+		if job.Rule != "" || !job.row.ListedAt.IsZero() {
+			continue
 		}
-		if w.run.platform.version.Major == 4 && !w.box.share() {
-			// BlueMind 5 stores no subscriptions; on 4, clients that ask with
-			// LSUB see nothing else. The users of a share have their own.
-			if err := dst.Subscribe(ctx, path); err != nil && !refused(err) {
-				return fmt.Errorf("subscribe to folder %q: %w", path, err)
+		for at := range len(job.Target) + 1 {
+			if at == len(job.Target) || job.Target[at] == '/' {
+				paths = append(paths, job.Target[:at])
 			}
+		}
+	}
+	slices.Sort(paths)
+	for _, path := range slices.Compact(paths) {
+		if err := dst.Subscribe(ctx, path); err != nil && !refused(err) {
+			return fmt.Errorf("subscribe to folder %q: %w", path, err)
 		}
 	}
 	return nil

@@ -75,6 +75,9 @@ func MapFolders(t SourceTree, p Policy) ([]Mapped, error) {
 	if err := m.choose(); err != nil {
 		return nil, err
 	}
+	if err := m.subscriptions(); err != nil {
+		return nil, err
+	}
 	m.reserve()
 	for _, n := range m.nodes {
 		if n.role == RoleInbox {

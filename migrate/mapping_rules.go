@@ -114,6 +114,29 @@ func (m *mapper) rule(n *folderNode) (rule, why string) {
 	return "", ""
 }
 
+// subscriptions makes sure that leaving out what isn't subscribed to doesn't
+// leave out everything: a source that doesn't tell, or a user who never saw
+// subscriptions, is for a person to decide.
+func (m *mapper) subscriptions() error {
+	if only := m.policy.Folders.SubscribedOnly; only == nil || !*only {
+		return nil
+	}
+	own := 0
+	for _, n := range m.nodes {
+		if n.noSelect() || m.tree.foreign(n.in) || n.role == RoleInbox {
+			continue
+		}
+		if own++; hasKeyword(n.in.Attrs, `\Subscribed`) {
+			return nil
+		}
+	}
+	if own == 0 {
+		return nil
+	}
+	return blocked("give the account an exception with folders: {subscribed_only: false}, or subscribe to its folders at the source",
+		"the policy takes subscribed folders only, and the source tells of no subscription to any of %d folders", own)
+}
+
 // roleMark begins an entry of a list of folders that names a role.
 const roleMark = "role:"
 

@@ -133,7 +133,7 @@ func TestMapFolders(t *testing.T) {
 }
 
 // TestMapMerges: folders that go into one say so; one that is split shares with
-// no other.
+// no other, and what a person must decide is asked.
 func TestMapMerges(t *testing.T) {
 	p := DefaultPolicy()
 	p.Folders.Map = map[string]string{"Old": "Sent"}
@@ -152,6 +152,14 @@ func TestMapMerges(t *testing.T) {
 	var b *BlockedError
 	if !errors.As(err, &b) || b.Mend == "" || judge(err).scope != accountHalt {
 		t.Errorf("got %v", err)
+	}
+	p = DefaultPolicy()
+	p.Folders.SubscribedOnly = new(true)
+	if _, err := MapFolders(SourceTree{Folders: folders('/', "INBOX", "Old")}, p); !errors.As(err, &b) || b.Mend == "" {
+		t.Errorf("no subscriptions: %v", err)
+	}
+	if _, err := MapFolders(SourceTree{Folders: folders('/', "INBOX", `Old \Noselect`)}, p); err != nil {
+		t.Errorf("nothing but INBOX: %v", err)
 	}
 	p = DefaultPolicy()
 	p.Folders.Rules = []FolderRule{{Match: "(x?)Old", To: "$1"}}

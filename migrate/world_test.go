@@ -175,7 +175,20 @@ func (w *world) byKeysOnly() {
 
 // read reads a mailbox of the target as its user, with a client that shares
 // no code with the copy.
-func (w *world) read(target migrate.Target, address string) labtest.Account {
+func (w *world) read(target migrate.Target, address string) (got labtest.Account) {
+	w.t.Helper()
+	w.withKey(target, address, func(ctx context.Context, secret string) {
+		var err error
+		got, err = labtest.Read(ctx, labtest.Login{Addr: target.IMAP.Addr, Security: labtest.TLS, TLS: target.IMAP.TLS, User: address, Secret: secret})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	})
+	return got
+}
+
+// withKey makes a user's key for as long as do works with it.
+func (w *world) withKey(target migrate.Target, address string, do func(ctx context.Context, secret string)) {
 	w.t.Helper()
 	ctx := w.t.Context()
 	client, err := bmapi.New(bmapi.Options{BaseURL: target.URL, TLS: target.TLS})
@@ -201,11 +214,7 @@ func (w *world) read(target migrate.Target, address string) labtest.Account {
 		w.t.Fatal(err)
 	}
 	defer client.DropKey(ctx, key.SID)
-	got, err := labtest.Read(ctx, labtest.Login{Addr: target.IMAP.Addr, Security: labtest.TLS, TLS: target.IMAP.TLS, User: address, Secret: key.SID})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return got
+	do(ctx, key.SID)
 }
 
 func (w *world) readSource(row migrate.Row) labtest.Account {
