@@ -60,7 +60,7 @@ func (m *mapper) byRule(n *folderNode, rules []*regexp.Regexp) (choice, error) {
 			continue
 		}
 		rule := m.policy.Folders.Rules[i]
-		why := fmt.Sprintf("%s %d of the policy, %q", byRuleMark, i+1, rule.Match)
+		why := fmt.Sprintf("%s %d of the policy, %#q", byRuleMark, i+1, rule.Match) // in backquotes, so that no backslash is doubled
 		if rule.Exclude {
 			return choice{exclude: true, why: why}, nil
 		}

@@ -180,7 +180,7 @@ func TestMapReasons(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{"INBOX": "", "Sent Items": "known by its name", "Sent Messages": `keeps its name: "Sent Items" is the folder for sent mail`,
-		"Sent Items/2020": "follows its parent", "Rx": `by rule 1 of the policy, "R(.)"`, "Ex": `by rule 2 of the policy, "E.*"`, "Private": `excluded by "Priv*"`,
+		"Sent Items/2020": "follows its parent", "Rx": "by rule 1 of the policy, `R(.)`", "Ex": "by rule 2 of the policy, `E.*`", "Private": `excluded by "Priv*"`,
 		"Spam": "known by its name", "Spam/x": "lies below it", "Outbox": "BlueMind could send what is in it", "All": "a view of messages that lie in other folders",
 		"A^": "characters that the target refuses were replaced", "A": "", "a": `the name "a" is taken`, "Dossiers partagés": `the name "Dossiers partagés" is taken`, "R&D": malformedName}
 	for _, m := range out {

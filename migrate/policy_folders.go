@@ -1,8 +1,10 @@
 package migrate
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,7 +67,7 @@ func (c *checker) folderRule(field string, rule FolderRule, version TargetVersio
 		c.add(field+"::match", "is missing", `write a regular expression for the folder's whole path, as in "Old/(.*)"`)
 		return
 	case err != nil:
-		c.add(field+"::match", fmt.Sprintf("%s isn't a regular expression: %v", quoteShort(rule.Match), err), "the syntax is RE2's; lookahead and backreferences aren't in it")
+		c.add(field+"::match", fmt.Sprintf("%s isn't a regular expression: %s", quoteShort(rule.Match), wrongIn(err)), "the syntax is RE2's; lookahead and backreferences aren't in it")
 		return
 	case rule.Exclude && rule.To != "":
 		c.add(field+"::exclude", "the rule has a target, and excludes", "keep one of to and exclude")
@@ -91,6 +93,15 @@ func (c *checker) folderRule(field string, rule FolderRule, version TargetVersio
 	if why := badTargetFolder(sample, version); why != "" {
 		c.add(field+"::to", fmt.Sprintf("the target folder %s %s", quoteShort(rule.To), why), `write a path with "/" between levels`)
 	}
+}
+
+// wrongIn is what is wrong in a regular expression.
+func wrongIn(err error) string {
+	e, ok := errors.AsType[*syntax.Error](err)
+	if !ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s in %s", e.Code, quoteShort(e.Expr))
 }
 
 // placeholders are what regexp.Expand looks for, and a lone $.

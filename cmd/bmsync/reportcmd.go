@@ -274,11 +274,11 @@ func foldersText(w *lines, c *migrate.Certificate) {
 		if f.Late {
 			late = " (appeared after planning)"
 		}
-		source := strconv.Quote(f.Source)
-		if f.Part != "" {
-			source += ", " + f.Part
+		source, says := strconv.Quote(f.Source), "says"
+		if f.Part != "" { // no source counts messages by year
+			source, says = source+", "+f.Part, "lists"
 		}
-		w.say("  %s → %q%s: source says %d: %s: %s", source, f.Target, late, f.SourceSays, countsText(f.Ledger), verdict)
+		w.say("  %s → %q%s: source %s %d: %s: %s", source, f.Target, late, says, f.SourceSays, countsText(f.Ledger), verdict)
 		for _, rule := range slices.Sorted(maps.Keys(f.Excluded)) {
 			w.say("      %d excluded by rule %s", f.Excluded[rule], rule)
 		}

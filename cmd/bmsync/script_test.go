@@ -64,7 +64,7 @@ func TestScripts(t *testing.T) {
 			"json": cmdJSON, "jsonlines": cmdJSONLines,
 			"mark": cmdMark, "untouched": cmdUntouched, "unvisited": cmdUnvisited, "appends": cmdAppends, "keys": cmdKeys,
 			"fault": cmdFault, "heal": cmdHeal, "limit": cmdLimit, "lease": cmdLease, "learned": cmdLearned, "slow": cmdSlow,
-			"public": cmdPublic, "acl": cmdACL,
+			"public": cmdPublic, "letters": cmdLetters, "acl": cmdACL,
 		},
 	})
 }
