@@ -3,6 +3,7 @@ package imap
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -187,7 +188,8 @@ func (r *response) bareName() string {
 
 // learn decodes the names of a listing and keeps the wire form of those that
 // can't be encoded back. Where the decoded form of a malformed name is
-// another mailbox's name, the malformed one goes by its wire form.
+// another mailbox's name, the malformed one goes by its wire form, or by a number
+// where that is taken too.
 func (s *Session) learn(boxes []Mailbox) {
 	taken := make(map[string]string, len(boxes))
 	for i := range boxes {
@@ -205,8 +207,12 @@ func (s *Session) learn(boxes []Mailbox) {
 		}
 		s.c.repaired("malformed mailbox name")
 		m.Name = displayName(m.Name)
-		if wire, ok := taken[m.Name]; ok && wire != m.Wire {
+		free := func() bool { wire, ok := taken[m.Name]; return !ok || wire == m.Wire }
+		if !free() {
 			m.Name = displayName(m.Wire)
+		}
+		for base, n := m.Name, 2; !free(); n++ { // R&D, where R&-D is R&D
+			m.Name = fmt.Sprintf("%s (%d)", base, n)
 		}
 		taken[m.Name] = m.Wire
 		s.names.Store(m.Name, m.Wire)

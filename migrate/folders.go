@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,12 +58,16 @@ func (w *accountWork) decide(ctx context.Context, src *imap.Source) ([]folderJob
 // keepFolder finds or makes a folder's row. A folder that was filled under
 // one decision is not filled under another. A dry run writes no row.
 func (w *accountWork) keepFolder(ctx context.Context, job *folderJob, known []state.Folder) error {
-	i, dry := slices.IndexFunc(known, func(f state.Folder) bool { return f.Source == job.Source && f.Part == job.Part }), w.run.provision.maker.Dry
+	i := slices.IndexFunc(known, func(f state.Folder) bool { return f.Source == job.Source && f.Part == job.Part })
+	if i < 0 && job.Wire != "" { // beside new folders a malformed name may be read otherwise
+		i = slices.IndexFunc(known, func(f state.Folder) bool { return f.SourceWire == job.Wire && f.Part == job.Part })
+	}
+	dry := w.run.provision.maker.Dry
 	if i < 0 && dry {
 		return nil
 	}
 	if i < 0 {
-		row, err := w.run.store.EnsureFolder(ctx, state.Folder{Account: w.row.ID, Source: job.Source, SourceWire: job.Wire, Part: job.Part, Target: job.Target,
+		row, err := w.run.store.EnsureFolder(ctx, state.Folder{Account: w.row.ID, Source: job.Source, SourceWire: cmp.Or(job.Wire, imap.EncodeUTF7(job.Source)), Part: job.Part, Target: job.Target,
 			Rule: job.Rule, Reason: job.Reason, Role: string(job.Role), Late: job.late})
 		if job.row = row; job.split != nil {
 			job.split.parts[job.Part] = row.ID
@@ -74,8 +79,8 @@ func (w *accountWork) keepFolder(ctx context.Context, job *folderJob, known []st
 		return blocked("restore the earlier mapping, or start the account anew: bmsync reset "+w.plan.Address,
 			"folder %q was copied to %q before, and the plan says %q now", job.Source, row.Target, job.Target)
 	}
-	if row.Target != job.Target || row.Rule != job.Rule || row.Reason != job.Reason || row.Late != job.late {
-		row.Target, row.Rule, row.Reason, row.Role, row.Late = job.Target, job.Rule, job.Reason, string(job.Role), job.late
+	if row.Source != job.Source || row.Target != job.Target || row.Rule != job.Rule || row.Reason != job.Reason || row.Late != job.late {
+		row.Source, row.Target, row.Rule, row.Reason, row.Role, row.Late = job.Source, job.Target, job.Rule, job.Reason, string(job.Role), job.late
 		if !dry {
 			if err := w.run.store.UpdateFolder(ctx, row); err != nil {
 				return err
