@@ -28,6 +28,26 @@ func balance(sums state.Sums, t imap.Tally, s imap.FolderState) string {
 	return ""
 }
 
+// lostBetween is how many messages a folder that is split holds, by source folder,
+// for which none of its parts accounts.
+func lostBetween(folders []state.Folder, sums map[int64]state.Sums) map[string]int64 {
+	says, have := map[string]int64{}, map[string]int64{}
+	for _, f := range folders {
+		if f.Part == "" || f.Rule != "" {
+			continue
+		}
+		// Parts are gone through one after the other: what the first saw, all see.
+		if n, ok := says[f.Source]; !ok || int64(f.SrcExists) < n {
+			says[f.Source] = int64(f.SrcExists)
+		}
+		have[f.Source] += sums[f.ID].OnSource().Messages
+	}
+	for source := range says {
+		says[source] -= have[source]
+	}
+	return says
+}
+
 // refusals is a digest over an account's refused messages, "" if there are
 // none: by it a run knows which of them an earlier run has told of.
 func refusals(ctx context.Context, store *state.Store, folders []state.Folder) (digest string, count int64, err error) {

@@ -330,26 +330,6 @@ func (c *Certificate) count(ctx context.Context, id int64) error {
 	return nil
 }
 
-// lostBetween is how many messages a folder that is split holds, by source folder,
-// for which none of its parts accounts.
-func lostBetween(folders []state.Folder, sums map[int64]state.Sums) map[string]int64 {
-	says, have := map[string]int64{}, map[string]int64{}
-	for _, f := range folders {
-		if f.Part == "" || f.Rule != "" {
-			continue
-		}
-		// Parts are gone through one after the other: what the first saw, all see.
-		if n, ok := says[f.Source]; !ok || int64(f.SrcExists) < n {
-			says[f.Source] = int64(f.SrcExists)
-		}
-		have[f.Source] += sums[f.ID].OnSource().Messages
-	}
-	for source := range says {
-		says[source] -= have[source]
-	}
-	return says
-}
-
 func excludedFolder(f state.Folder) ExcludedFolder {
 	out := ExcludedFolder{Source: f.Source, Rule: f.Rule, Reason: f.Reason, Messages: int64(f.SrcExists)}
 	if f.Rule == RuleNoSelect || f.Rule == RuleNamespace {

@@ -201,12 +201,14 @@ func TestLoadConfigPrecedence(t *testing.T) {
 func TestPolicyIsReadWhole(t *testing.T) {
 	policy := migrate.Policy{
 		TargetVersion: migrate.Target5,
-		Folders:       migrate.FolderPolicy{Map: map[string]string{"INBOX.Foo": "Foo", "Sent Items": "A/b c"}, Exclude: []string{"a*"}, Include: []string{"b"}, Junk: migrate.Copy, Trash: migrate.Exclude},
-		Messages:      migrate.MessagePolicy{Deleted: migrate.Copy},
-		Flags:         migrate.FlagPolicy{Keywords: migrate.DropKeywords},
-		IntoNonEmpty:  true,
-		Users:         migrate.UserPolicy{Create: false, Password: migrate.NoPassword, Update: true, Quota: migrate.QuotaSource, AccountType: migrate.AccountSimple, Groups: []string{"staff"}, AllAliases: true},
-		Shares:        migrate.SharePolicy{Create: false, Writers: []string{"w@example.org"}, Rights: migrate.RightsCSV, Subscribe: true},
+		Folders: migrate.FolderPolicy{Map: map[string]string{"INBOX.Foo": "Foo", "Sent Items": "A/b c"}, Exclude: []string{"a*"}, Include: []string{"b"}, Junk: migrate.Copy, Trash: migrate.Exclude,
+			Rules:          []migrate.FolderRule{{Match: `Old/(\d+)`, To: "Archive/$1"}, {Match: "(?i)tmp", Exclude: true}},
+			SubscribedOnly: new(true), Into: "Old mailbox", SplitByYear: []string{"Big", "role:inbox"}},
+		Messages:     migrate.MessagePolicy{Deleted: migrate.Copy},
+		Flags:        migrate.FlagPolicy{Keywords: migrate.DropKeywords},
+		IntoNonEmpty: true,
+		Users:        migrate.UserPolicy{Create: false, Password: migrate.NoPassword, Update: true, Quota: migrate.QuotaSource, AccountType: migrate.AccountSimple, Groups: []string{"staff"}, AllAliases: true},
+		Shares:       migrate.SharePolicy{Create: false, Writers: []string{"w@example.org"}, Rights: migrate.RightsCSV, Subscribe: true},
 	}
 	limits := migrate.Limits{Accounts: 1, Memory: 32 << 20, Settle: 2 * time.Second, Retries: 3, BatchMessages: 4, BatchBytes: 1 << 20, Provision: 7, MessageErrors: 6}
 	exception := migrate.Exception{Address: "ada@example.org", Reason: "x", Folders: policy.Folders, Messages: policy.Messages}
