@@ -30,7 +30,7 @@ func (w *accountWork) handedOver(ctx context.Context, src *imap.Source) (bool, e
 	}
 	w.listed = map[string]bool{}
 	for _, job := range jobs {
-		w.listed[job.Source] = true
+		w.listed[folderKey(job.Source, job.Part)] = true
 		if same, err := unchanged(ctx, src, job); err != nil || !same {
 			return false, err
 		}
