@@ -21,6 +21,8 @@ type Folder struct {
 	Reason     string // why, for instance why it is excluded
 	Role       string // special use, or ""
 	Late       bool   // appeared after planning
+	Was        string // name at the source when it was first copied, if it is another now; see RenameSources
+	Wanted     string // target to which the present one is to be renamed; "": none
 
 	SrcUIDValidity uint32
 	SrcUIDNext     uint32
@@ -39,20 +41,20 @@ type Folder struct {
 }
 
 const folderColumns = `id, account, source_wire, source, target, rule, reason, role, late, src_uidvalidity, src_uidnext,
-	src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid, listed_at, complete, rules, fault, part`
+	src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid, listed_at, complete, rules, fault, part, was, wanted`
 
 func scanFolder(scan func(...any) error) (Folder, error) {
 	var f Folder
 	var srcModSeq, dstModSeq, listed int64
 	err := scan(&f.ID, &f.Account, &f.SourceWire, &f.Source, &f.Target, &f.Rule, &f.Reason, &f.Role, &f.Late,
 		&f.SrcUIDValidity, &f.SrcUIDNext, &f.SrcExists, &srcModSeq, &f.DstUIDValidity, &f.DstUIDNext, &f.DstExists,
-		&dstModSeq, &f.DstMaxUID, &listed, &f.Complete, &f.Rules, &f.Fault, &f.Part)
+		&dstModSeq, &f.DstMaxUID, &listed, &f.Complete, &f.Rules, &f.Fault, &f.Part, &f.Was, &f.Wanted)
 	f.SrcModSeq, f.DstModSeq, f.ListedAt = uint64(srcModSeq), uint64(dstModSeq), unstamp(listed)
 	return f, err
 }
 
 // values are all columns after account and wire name, in their order, but for
-// the part.
+// the part and those that only renames write.
 func (f Folder) values() []any {
 	return []any{f.Source, f.Target, f.Rule, f.Reason, f.Role, f.Late, f.SrcUIDValidity, f.SrcUIDNext, f.SrcExists,
 		int64(f.SrcModSeq), f.DstUIDValidity, f.DstUIDNext, f.DstExists, int64(f.DstModSeq), f.DstMaxUID,

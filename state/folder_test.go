@@ -21,7 +21,7 @@ func TestFolders(t *testing.T) {
 	want.ID = made.ID
 	v := reflect.ValueOf(want)
 	for i := range v.NumField() {
-		if v.Field(i).IsZero() {
+		if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "Was" && name != "Wanted" { // see TestRenames
 			t.Fatalf("the test leaves %s out", v.Type().Field(i).Name)
 		}
 	}

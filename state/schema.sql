@@ -83,7 +83,25 @@ CREATE TABLE folders (
 	rules           TEXT    NOT NULL,
 	fault           TEXT    NOT NULL,
 	part            TEXT    NOT NULL, -- of a source folder that is split; '' is the whole
+	was             TEXT    NOT NULL DEFAULT '', -- its name at the source when it was first copied, if it is another now
+	wanted          TEXT    NOT NULL DEFAULT '', -- target to which its present one is to be renamed; '' is none
 	UNIQUE (account, source_wire, part)
+) STRICT;
+
+-- Folders of the target that runs made, noted before the call.
+CREATE TABLE made_folders (
+	account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+	target  TEXT    NOT NULL,
+	run     INTEGER NOT NULL,
+	PRIMARY KEY (account, target)
+) STRICT, WITHOUT ROWID;
+
+-- The RENAME on the target whose outcome is not recorded yet.
+CREATE TABLE renames (
+	account     INTEGER PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+	from_target TEXT    NOT NULL,
+	to_target   TEXT    NOT NULL,
+	run         INTEGER NOT NULL
 ) STRICT;
 
 -- One row a source message, about 110 bytes. NULL is "not known" or "none".
