@@ -279,13 +279,19 @@ func (s *Session) Messages(ctx context.Context, first, last uint32, fn func(Mess
 
 // listStep is the command of Messages; finish of the listing has to follow.
 func (s *Session) listStep(first, last uint32, fn func(Message) error) (*listing, step) {
-	items, want := "UID FLAGS INTERNALDATE RFC822.SIZE", hasFlags|hasDate|hasSize
-	if s.Can(digestCap) {
-		items, want = items+" DIGEST.SHA1", want|hasSHA1
-	}
+	items, want := s.listItems()
 	first = max(first, 1)
 	l := newListing(first, last, want, func(p *partial) error { return fn(p.Message) })
 	return l, step{"UID FETCH " + uidRange(first, last) + " (" + items + ")", l.response}
+}
+
+// listItems are the items of a listing.
+func (s *Session) listItems() (items string, want fields) {
+	items, want = "UID FLAGS INTERNALDATE RFC822.SIZE", hasFlags|hasDate|hasSize
+	if s.Can(digestCap) {
+		items, want = items+" DIGEST.SHA1", want|hasSHA1
+	}
+	return items, want
 }
 
 // uidRange writes the UIDs from first to last (0: to the end).

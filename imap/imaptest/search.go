@@ -2,6 +2,7 @@ package imaptest
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -11,10 +12,12 @@ import (
 // criterion tells whether a message is searched for. The lock is held.
 type criterion func(seq int, msg *message) bool
 
-// search answers SEARCH, RFC 3501 §6.4.4, but for searches in bodies.
+// search answers SEARCH, RFC 3501 §6.4.4, but for searches in bodies, and in the
+// form of RFC 4731 where ESEARCH is announced.
 func (s *session) search(cmd *command) reply {
 	a := cmd.args
 	a.space()
+	options := s.returnOptions(a)
 	if rest := a.text[a.part][a.pos:]; len(rest) > 8 && strings.EqualFold(string(rest[:8]), "CHARSET ") {
 		a.pos += 8
 		a.astring()
@@ -24,22 +27,82 @@ func (s *session) search(cmd *command) reply {
 	if err := a.end(); err != nil {
 		return bad("%v", err)
 	}
-	var text strings.Builder
+	var found []uint32
 	s.srv.mu.Lock()
 	for i, uid := range s.view.uids {
 		msg := s.view.mb.find(uid)
 		if msg == nil || !wanted(i+1, msg) {
 			continue
 		}
-		n := uint64(i + 1)
-		if cmd.verb == "UID SEARCH" {
-			n = uint64(uid)
+		if cmd.verb != "UID SEARCH" {
+			uid = uint32(i + 1)
 		}
-		text.WriteString(" " + strconv.FormatUint(n, 10))
+		found = append(found, uid)
 	}
 	s.srv.mu.Unlock()
+	if options != nil {
+		s.line("* ESEARCH (TAG %s)%s", quote(cmd.tag), returned(cmd.verb == "UID SEARCH", options, found))
+		return ok("Searched")
+	}
+	var text strings.Builder
+	for _, n := range found {
+		text.WriteString(" " + strconv.FormatUint(uint64(n), 10))
+	}
 	s.line("* SEARCH%s", text.String())
 	return ok("Searched")
+}
+
+// returnOptions reads RETURN (…), nil where there is none.
+func (s *session) returnOptions(a *args) []string {
+	if rest := a.text[a.part][a.pos:]; !s.can("ESEARCH") || len(rest) < 7 || !strings.EqualFold(string(rest[:7]), "RETURN ") {
+		return nil
+	}
+	a.pos += 7
+	options := a.words()
+	a.space()
+	if len(options) == 0 {
+		options = []string{"ALL"}
+	}
+	return options
+}
+
+// returned writes what was found, RFC 4731 §3.1.
+func returned(byUID bool, options []string, found []uint32) string {
+	var out strings.Builder
+	if byUID {
+		out.WriteString(" UID")
+	}
+	for _, option := range options {
+		switch n := len(found); {
+		case option == "COUNT":
+			fmt.Fprintf(&out, " COUNT %d", n)
+		case n == 0:
+		case option == "MIN":
+			fmt.Fprintf(&out, " MIN %d", found[0])
+		case option == "MAX":
+			fmt.Fprintf(&out, " MAX %d", found[n-1])
+		case option == "ALL":
+			out.WriteString(" ALL " + ranges(found))
+		}
+	}
+	return out.String()
+}
+
+// ranges writes ascending numbers as a sequence set.
+func ranges(numbers []uint32) string {
+	var parts []string
+	for i := 0; i < len(numbers); {
+		j := i + 1
+		for j < len(numbers) && numbers[j] == numbers[j-1]+1 {
+			j++
+		}
+		part := strconv.FormatUint(uint64(numbers[i]), 10)
+		if j > i+1 {
+			part += ":" + strconv.FormatUint(uint64(numbers[j-1]), 10)
+		}
+		parts, i = append(parts, part), j
+	}
+	return strings.Join(parts, ",")
 }
 
 // deepest is how far parentheses, NOT and OR may nest.

@@ -73,7 +73,7 @@ func (o Options) withDefaults() Options {
 // are ACL, QUOTA and METADATA.
 func DefaultCapabilities() []string {
 	return strings.Fields("IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE CHILDREN" +
-		" LIST-EXTENDED LIST-STATUS SPECIAL-USE STATUS=SIZE CONDSTORE")
+		" LIST-EXTENDED LIST-STATUS SPECIAL-USE STATUS=SIZE CONDSTORE ESEARCH")
 }
 
 // Server is an IMAP server with a store of its own. Its methods may be called
