@@ -228,6 +228,11 @@ func TestPolicyDigest(t *testing.T) {
 	if writers.Digest() != base.Digest() {
 		t.Error("writers count")
 	}
+	asking := base
+	asking.Presync.AskAbove, asking.Presync.AskAbovePercent = 7, 7
+	if asking.Digest() != base.Digest() {
+		t.Error("where runs ask counts")
+	}
 	if p := writers.Canonical(); len(p.Shares.Writers) != 1 {
 		t.Error("writers are lost from the policy's form")
 	}
@@ -246,6 +251,7 @@ func TestPolicyDigest(t *testing.T) {
 		"account type": func(p *Policy) { p.Users.AccountType = AccountSimple }, "groups": func(p *Policy) { p.Users.Groups = []string{"staff"} },
 		"all aliases": func(p *Policy) { p.Users.AllAliases = false }, "shares": func(p *Policy) { p.Shares.Create = false },
 		"rights": func(p *Policy) { p.Shares.Rights = RightsCSV }, "subscribe": func(p *Policy) { p.Shares.Subscribe = false },
+		"follow": func(p *Policy) { p.Presync.Follow = false },
 	}
 	seen := map[string]string{base.Digest(): "no change"}
 	for name, change := range changes {

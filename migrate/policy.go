@@ -82,6 +82,7 @@ type Policy struct {
 	IntoNonEmpty  bool          `json:"into_non_empty" yaml:"into_non_empty"` // fill a mailbox that holds mail we didn't write
 	Users         UserPolicy    `json:"users" yaml:"users"`
 	Shares        SharePolicy   `json:"shares" yaml:"shares"`
+	Presync       PresyncPolicy `json:"presync" yaml:"presync"`
 }
 
 // FolderPolicy says which folders are copied, and where to. Names are the
@@ -153,6 +154,17 @@ type SharePolicy struct {
 	Subscribe bool       `json:"subscribe" yaml:"subscribe"` // who gets a right sees the mailbox
 }
 
+// PresyncPolicy says what becomes, until an account is live, of copies whose
+// message the source's user moves or deletes. Where runs ask decides nothing
+// about what is written, so the policy's digest is not over it.
+type PresyncPolicy struct {
+	Follow bool `json:"follow" yaml:"follow"` // moves and deletions are followed, of copies that nobody touched
+	// Of an account, so many deletions together, and such a share of its copies,
+	// are done; where there are more of both, a person is asked.
+	AskAbove        int `json:"ask_above" yaml:"ask_above"`
+	AskAbovePercent int `json:"ask_above_percent" yaml:"ask_above_percent"`
+}
+
 // Limits bound what a run takes of machines and of patience. They change how
 // fast a migration goes, never what it does.
 type Limits struct {
@@ -185,6 +197,7 @@ func DefaultPolicy() Policy {
 		Flags:         FlagPolicy{Keywords: KeepKeywords},
 		Users:         UserPolicy{Create: true, Password: GeneratedPassword, Update: true, Quota: QuotaCSV, AllAliases: true},
 		Shares:        SharePolicy{Create: true, Rights: RightsSource, Subscribe: true},
+		Presync:       PresyncPolicy{Follow: true, AskAbove: 50, AskAbovePercent: 1},
 	}
 }
 
@@ -227,6 +240,7 @@ func (p Policy) Canonical() Policy {
 // rehearsal has passed for. It is stable over machines and releases.
 func (p Policy) Digest() string {
 	p.Shares.Writers = nil
+	p.Presync.AskAbove, p.Presync.AskAbovePercent = 0, 0
 	text, err := json.Marshal(p.Canonical())
 	if err != nil { // strings, booleans, lists and maps of strings only
 		panic(fmt.Sprintf("policy has no JSON form: %v", err))

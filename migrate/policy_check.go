@@ -31,6 +31,12 @@ func (p Policy) Problems() []Problem {
 	c.oneOf("folders::trash", string(p.Folders.Trash), string(Copy), string(Exclude))
 	c.oneOf("messages::deleted", string(p.Messages.Deleted), string(Exclude), string(Copy))
 	c.folders(p.Folders, p.TargetVersion)
+	if p.Presync.AskAbove < 0 {
+		c.add("presync::ask_above", fmt.Sprintf("is %d, and must be at least 0", p.Presync.AskAbove), "")
+	}
+	if n := p.Presync.AskAbovePercent; n < 0 || n > 100 {
+		c.add("presync::ask_above_percent", fmt.Sprintf("is %d, and must be between 0 and 100", n), "")
+	}
 	return c.problems
 }
 

@@ -20,11 +20,12 @@ func TestPolicyDigestIsStable(t *testing.T) {
 		`"folders":{"map":{},"rules":[],"exclude":[],"include":[],"junk":"exclude","trash":"copy","subscribed_only":false,"into":"","split_by_year":[]},` +
 		`"messages":{"deleted":"exclude"},"flags":{"keywords":"keep"},"into_non_empty":false,` +
 		`"users":{"create":true,"password":"generated","update":true,"quota":"csv","account_type":"","groups":[],"all_aliases":true},` +
-		`"shares":{"create":true,"writers":[],"rights":"source","subscribe":true}}`
+		`"shares":{"create":true,"writers":[],"rights":"source","subscribe":true},` +
+		`"presync":{"follow":true,"ask_above":50,"ask_above_percent":1}}`
 	if string(text) != want {
 		t.Errorf("JSON form\n%s\nwant\n%s", text, want)
 	}
-	if got, want := p.Digest(), "c0cf0994287188e1c3f7289932e01e4453d8fe7a02d3723c6997af2cf5218728"; got != want {
+	if got, want := p.Digest(), "e467f48e0904fba234002f178c750ecc4808432ae98bb33412077bf96311c34d"; got != want {
 		t.Errorf("digest %s, want %s", got, want)
 	}
 }

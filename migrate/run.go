@@ -36,6 +36,7 @@ type RunOptions struct {
 	Failed           bool     // only accounts that are not complete
 	Recopy           []string // addresses whose ledger is given up; content decides what lacks
 	RetryRefused     bool     // try again what was refused for its content
+	AllowDeletions   bool     // follow the source's deletions however many they are
 	WithoutRehearsal string   // why production is filled without one
 	Command          string   // for the record
 	Objects          bool     // domains, entries, groups alone: no mail

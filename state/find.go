@@ -43,9 +43,9 @@ func (s *Store) MarkVanished(ctx context.Context, folder int64, srcUIDValidity u
 }
 
 // MarkReturned undoes MarkVanished for messages that have a copy on the
-// target: they are listed by the source again.
+// target, and what followed from it: they are listed by the source again.
 func (s *Store) MarkReturned(ctx context.Context, folder int64, srcUIDValidity uint32, srcUIDs []uint32) error {
-	return s.forUIDs(ctx, "mark returned", `UPDATE messages SET state = CASE WHEN marks & 2 THEN 1 ELSE 2 END
+	return s.forUIDs(ctx, "mark returned", `UPDATE messages SET state = CASE WHEN marks & 2 THEN 1 ELSE 2 END, marks = marks & 3
 		WHERE folder = ? AND src_uidvalidity = ? AND src_uid = ? AND state = 5 AND dst_uid > 0`, folder, srcUIDValidity, srcUIDs)
 }
 

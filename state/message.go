@@ -46,12 +46,16 @@ type Message struct {
 	RepairedSHA256 *[32]byte // of what was sent instead, if it was repaired
 	Wrote          bool      // the target's copy is ours: set by Record for Copied, kept when it vanishes
 	DstGone        bool      // seen missing on the target after copying
+	Removed        bool      // vanished: we remove the copy from the target, or have if DstGone
+	Left           bool      // vanished: the copy is left as it is on the target
 	Note           string    // for instance a lost keyword
 }
 
 const (
-	markGone  = 1
-	markWrote = 2
+	markGone    = 1
+	markWrote   = 2
+	markRemoved = 4
+	markLeft    = 8
 )
 
 const messageColumns = `src_uidvalidity, src_uid, state, marks, dst_uidvalidity, dst_uid, size, date, zone, flags, sha1, sha256,
@@ -119,6 +123,12 @@ func (m *Message) row(folder int64) ([]any, error) {
 	}
 	if m.Wrote && m.State != Present || m.State == Copied {
 		marks |= markWrote
+	}
+	if m.State == Vanished && m.Removed {
+		marks |= markRemoved
+	}
+	if m.State == Vanished && m.Left {
+		marks |= markLeft
 	}
 	var repaired any
 	if m.RepairedSHA256 != nil {
@@ -217,7 +227,7 @@ func (r *messageRow) message() Message {
 		Size: integer(r.size), InternalDate: unpackDate(r.date != nil, integer(r.date), integer(r.zone)),
 		DateText: words(r.dateText), Flags: unpackFlags(words(r.flags)), State: MessageState(integer(r.state)),
 		Reason: words(r.reason), By: words(r.by), Note: words(r.note),
-		Wrote: marks&markWrote != 0, DstGone: marks&markGone != 0,
+		Wrote: marks&markWrote != 0, DstGone: marks&markGone != 0, Removed: marks&markRemoved != 0, Left: marks&markLeft != 0,
 	}
 	copy(m.SHA1[:], r.sha1)
 	copy(m.SHA256[:], r.sha256)

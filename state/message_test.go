@@ -15,8 +15,8 @@ func TestMessageRoundTrip(t *testing.T) {
 	f := folderTest(t, s, "a@x.test")
 	full := Message{SrcUIDValidity: 4294967295, SrcUID: 4294967294, DstUIDValidity: 4294967293, DstUID: 4294967292, Size: 1 << 40,
 		InternalDate: time.Date(2024, 2, 29, 23, 59, 59, 0, time.FixedZone("", -(3*60+30)*60)), DateText: "odd", Flags: []string{`\Seen`, "Work"},
-		SHA1: [20]byte{19: 1}, SHA256: [32]byte{31: 1}, State: Copied, Reason: "why", By: "target", RepairedSHA256: &[32]byte{1},
-		Wrote: true, DstGone: true, Note: "keyword x lost"}
+		SHA1: [20]byte{19: 1}, SHA256: [32]byte{31: 1}, State: Vanished, Reason: "why", By: "target", RepairedSHA256: &[32]byte{1},
+		Wrote: true, DstGone: true, Removed: true, Left: true, Note: "keyword x lost"}
 	v := reflect.ValueOf(full)
 	for i := range v.NumField() {
 		if v.Field(i).IsZero() {

@@ -110,7 +110,7 @@ CREATE TABLE messages (
 	src_uidvalidity INTEGER NOT NULL,
 	src_uid         INTEGER NOT NULL,
 	state           INTEGER NOT NULL CHECK (state BETWEEN 1 AND 6),
-	marks           INTEGER NOT NULL, -- 1 gone from the target, 2 written by us
+	marks           INTEGER NOT NULL, -- 1 gone from the target, 2 written by us, 4 to be removed there by us, 8 left there
 	dst_uidvalidity INTEGER NOT NULL,
 	dst_uid         INTEGER NOT NULL,
 	size            INTEGER NOT NULL, -- -1 unknown

@@ -211,7 +211,7 @@ func (c *Config) readPolicy(m *mapping) {
 	c.flatten(shares)
 	c.Policy.Shares.Writers = shares.list("writers")
 	shares.done()
-	for _, name := range []string{"messages", "flags", "limits"} {
+	for _, name := range []string{"messages", "flags", "presync", "limits"} {
 		sub := m.sub(name)
 		c.flatten(sub)
 		sub.done()

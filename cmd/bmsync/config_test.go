@@ -209,6 +209,7 @@ func TestPolicyIsReadWhole(t *testing.T) {
 		IntoNonEmpty: true,
 		Users:        migrate.UserPolicy{Create: false, Password: migrate.NoPassword, Update: true, Quota: migrate.QuotaSource, AccountType: migrate.AccountSimple, Groups: []string{"staff"}, AllAliases: true},
 		Shares:       migrate.SharePolicy{Create: false, Writers: []string{"w@example.org"}, Rights: migrate.RightsCSV, Subscribe: true},
+		Presync:      migrate.PresyncPolicy{Follow: true, AskAbove: 7, AskAbovePercent: 8},
 	}
 	limits := migrate.Limits{Accounts: 1, Memory: 32 << 20, Settle: 2 * time.Second, Retries: 3, BatchMessages: 4, BatchBytes: 1 << 20, Provision: 7, MessageErrors: 6}
 	exception := migrate.Exception{Address: "ada@example.org", Reason: "x", Folders: policy.Folders, Messages: policy.Messages}

@@ -47,6 +47,9 @@ and verified on one that is.`,
 			if o.Final && o.Objects {
 				return &usageError{errors.New("--objects copies no mail, and --final is for mail that has been copied")}
 			}
+			if o.AllowDeletions && len(o.Only) == 0 {
+				return &usageError{errors.New("--allow-deletions is for accounts that --only names: see first what --dry-run --only ADDRESS lists")}
+			}
 			if err := a.warnOfOldPlan(j); err != nil {
 				return err
 			}
@@ -72,6 +75,7 @@ and verified on one that is.`,
 	f.BoolVar(&o.Failed, "failed", false, "only accounts that are not complete")
 	f.StringSliceVar(&o.Recopy, "recopy", nil, "only these addresses, whose mailbox was restored or emptied: give up their ledger, copy what is missing there by content")
 	f.BoolVar(&o.RetryRefused, "retry-refused", false, "try again what the target refused for its content")
+	f.BoolVar(&o.AllowDeletions, "allow-deletions", false, "with --only: delete on the target what is gone from the source, however much it is; --dry-run lists it")
 	f.BoolVar(&o.Objects, "objects", false, "domains, users, shares and groups alone, no mail")
 	f.BoolVar(&o.Final, "final", false, "after the mail, set rights and subscriptions of accounts that are complete")
 	f.StringVar(&fixes, "fixes", "", "write what LDAP or AD lacks to this file (default: ad-fixes.csv beside bmsync.yaml, of runs of the whole plan)")
