@@ -92,6 +92,7 @@ type Delta struct {
 	Vanished  []uint32     // in the ledger, no longer at the source
 	Others    []uint32     // on the target, and another message at the source now
 	Returned  []uint32     // copied once, then taken for vanished, and listed again
+	TooLarge  bool         // a message is, or stays, refused for its size
 	Unchanged int
 }
 
@@ -133,6 +134,7 @@ func (d *Delta) fresh(m Message, rules Rules) {
 		d.Settle = append(d.Settle, o)
 	case rules.tooLarge(m.Size):
 		o.Fate, o.By, o.Reason = Refused, "message_size_limit", tooLargeReason(m.Size, rules.MaxSize)
+		d.TooLarge = true
 		d.Settle = append(d.Settle, o)
 	default:
 		d.Copy = append(d.Copy, m)
@@ -154,6 +156,7 @@ func (d *Delta) both(m Message, k Known, rules Rules) {
 			d.fresh(m, rules)
 			return
 		}
+		d.TooLarge = d.TooLarge || strings.HasPrefix(k.Reason, ReasonTooLarge)
 		d.Unchanged++
 	case Excluded:
 		if k.Reason == RuleDeleted && hasFlag(m.Flags, `\Deleted`) && !rules.CopyDeleted {

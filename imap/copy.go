@@ -168,6 +168,7 @@ type copier struct {
 	lastTry  bool
 	later    bool            // a refusal is worth another try next time
 	left     bool            // a message stays pending
+	tooLarge bool            // a message is refused for its size
 	bare     map[uint32]bool // to be sent with system flags only: the target refused others
 	lacking  []FlagChange    // of adopted messages
 	unplaced bool            // a message was stored and the server didn't say where
@@ -272,17 +273,6 @@ func (c *copier) sameTime(from, to Status) error {
 	return nil
 }
 
-// unmoved says whether the source's numbers prove that there is nothing to do.
-// Without HIGHESTMODSEQ flags may have changed unseen, so it is listed then.
-func (c *copier) unmoved(from Status) bool {
-	s := c.state
-	return s.Complete && !c.opts.Relist && s.Rules == c.rulesKey() &&
-		s.SrcUIDValidity == from.UIDValidity && s.SrcUIDNext == from.UIDNext && s.SrcExists == from.Messages &&
-		from.HighestModSeq != 0 && s.SrcModSeq == from.HighestModSeq
-}
-
-func (c *copier) rulesKey() string { return fmt.Sprintf("%+v", c.opts.Rules) }
-
 func (c *copier) selectTarget(ctx context.Context) error {
 	if _, err := c.dst.Select(ctx, c.opts.Target); err != nil {
 		return fmt.Errorf("select %q: %w", c.opts.Target, err)
@@ -303,6 +293,7 @@ func (c *copier) window(ctx context.Context, p page) error {
 	if n := len(d.Others); n > 0 {
 		return &WentBackError{"source", c.opts.Source, fmt.Sprintf("%d UIDs that were copied are other messages now", n)}
 	}
+	c.tooLarge = c.tooLarge || d.TooLarge
 	apart := c.setApart(&d)
 	if len(d.Copy)+len(apart) == 0 { // the source is idle
 		listing := make(chan struct{})
@@ -442,7 +433,7 @@ func (c *copier) finish(ctx context.Context, from Status) (FolderState, error) {
 	if err != nil {
 		return c.state, err
 	}
-	rules := c.rulesKey()
+	rules := c.rulesKey(c.tooLarge)
 	if c.later {
 		rules = ""
 	}

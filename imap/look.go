@@ -127,3 +127,23 @@ func differs(m Message, cl Claim) bool {
 func manyGone(gone, ours int) bool {
 	return gone > 1 && gone == ours || gone > 10 && gone*10 > ours
 }
+
+// unmoved says whether the source's numbers prove that there is nothing to do.
+// Without HIGHESTMODSEQ flags may have changed unseen, so it is listed then.
+func (c *copier) unmoved(from Status) bool {
+	s := c.state
+	return s.Complete && !c.opts.Relist && (s.Rules == c.rulesKey(false) || s.Rules == c.rulesKey(true)) &&
+		s.SrcUIDValidity == from.UIDValidity && s.SrcUIDNext == from.UIDNext && s.SrcExists == from.Messages &&
+		from.HighestModSeq != 0 && s.SrcModSeq == from.HighestModSeq
+}
+
+// rulesKey says by what a folder was judged. The largest size counts where a
+// message was too large alone: once the limit is raised, the others' folders
+// needn't be gone through.
+func (c *copier) rulesKey(tooLarge bool) string {
+	rules := c.opts.Rules
+	if !tooLarge {
+		rules.MaxSize = 0
+	}
+	return fmt.Sprintf("%+v", rules)
+}

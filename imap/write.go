@@ -338,6 +338,7 @@ func (w *writer) settled(m *spooled, found Message) (Outcome, bool) {
 	if limit := w.opts.Rules.MaxSize; limit > 0 && m.size > limit {
 		o.Fate, o.By, o.Reason = Refused, "message_size_limit", tooLargeReason(m.size, limit)
 		w.tally.Refused++
+		w.tooLarge = true
 		return o, true
 	}
 	return o, false
