@@ -189,52 +189,6 @@ func TestRunOnRestoredTarget(t *testing.T) {
 	w.byKeysOnly()
 }
 
-func TestRunRefusals(t *testing.T) {
-	w := newWorld(t, bmsim.Config{MessageSizeLimit: 20_000}, "ada")
-	box := w.source.User("ada@old.example").CreateMailbox("Letters", imaptest.MailboxOptions{})
-	for i := range 10 {
-		box.Append(message(i))
-	}
-	big := message(10)
-	big.Body = append(big.Body, strings.Repeat("long line\r\n", 4000)...)
-	box.Append(big)
-	box.Append(imaptest.Message{Body: []byte{}, InternalDate: time.Unix(1e9, 0)})
-	w.plan()
-	first := w.run()
-	if first.Outcome() != migrate.Partial || !first.NewRefusals || first.States[migrate.AccountComplete] != 1 {
-		t.Fatalf("the first run ended with %v: %+v", first.Outcome(), first)
-	}
-	appends := len(w.sim.Journal().Appends())
-	second := w.run()
-	if second.Outcome() != migrate.Complete || len(w.sim.Journal().Appends()) != appends {
-		t.Errorf("a run after the refusals were told ended with %v: %+v", second.Outcome(), second)
-	}
-	w.sim.SetMessageSizeLimit(10_000_000)
-	third := w.run()
-	if third.Copied != 1 {
-		t.Errorf("after the limit was raised %d messages were copied, want the one that was too large", third.Copied)
-	}
-}
-
-func TestRunOverQuota(t *testing.T) {
-	conf := bmsim.Config{Domains: []bmsim.Domain{{Name: domain, Users: []bmsim.User{{Login: "ada", QuotaKiB: 100}, {Login: "bruno"}}}}}
-	w := newWorld(t, conf, "ada", "bruno")
-	for _, row := range w.rows {
-		box := w.source.User(row.Login).CreateMailbox("Letters", imaptest.MailboxOptions{})
-		for i := range 60 {
-			m := message(i)
-			m.Body = append(m.Body, strings.Repeat("long line\r\n", 500)...)
-			box.Append(m)
-		}
-	}
-	w.plan()
-	res := w.run()
-	if res.States[migrate.AccountBlocked] != 1 || res.States[migrate.AccountComplete] != 1 {
-		t.Fatalf("one account over quota: %+v", res)
-	}
-	w.byKeysOnly()
-}
-
 func TestRunSourceTrouble(t *testing.T) {
 	w := newWorld(t, bmsim.Config{}, "ada", "bruno", "chloe")
 	w.fill(30)
