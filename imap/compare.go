@@ -36,11 +36,14 @@ type Known struct {
 	SrcUID       uint32
 	DstUID       uint32 // 0: not on the target
 	Size         int64
-	InternalDate time.Time
-	Flags        []string // as last synchronised
-	SHA1         [20]byte
+	InternalDate time.Time // as sent to the target
+	DateText     string    // INTERNALDATE as the source wrote it, where another was sent
+	Flags        []string  // as last synchronised
+	SHA1         [20]byte  // of the source's octets
 	Fate         Fate
 	Reason       string
+	By           string
+	Note         string
 	DstGone      bool // was on the target, and was missing there when last looked
 }
 
@@ -50,6 +53,9 @@ type Known struct {
 func (k Known) Differs(m Message) bool {
 	if m.Size < 0 || k.Size < 0 || m.Size == k.Size || m.InternalDate.IsZero() || k.InternalDate.IsZero() {
 		return false
+	}
+	if k.DateText != "" && k.DateText == m.DateText {
+		return false // it was sent with another date
 	}
 	return (m.InternalDate.Unix()-k.InternalDate.Unix())%(1<<32) != 0 // see wrapped
 }
@@ -62,6 +68,14 @@ type Rules struct {
 	DropKeywords bool
 	// MaxSize is the largest message the target takes, in octets; 0: no limit.
 	MaxSize int64
+	// Keywords says what keywords of the source become: a flag of the target, or
+	// nothing. Keys are in lower case.
+	Keywords map[string]string
+	// Repairs are done to what the target refuses for its content.
+	Repairs Repairs
+	// HeaderDates takes the date of a message whose INTERNALDATE is absurd from
+	// its header, as of one without.
+	HeaderDates bool
 	// RetryRefused tries again what the target refused for its content.
 	RetryRefused bool
 }
@@ -226,13 +240,38 @@ func ownTrouble(reason string, size int64) bool {
 
 // Wanted are the flags to send for a message: without \Recent and other flags
 // with a backslash that no server lets a client set, sorted, each once whatever
-// its case, and without keywords where the rules drop them.
+// its case, with keywords renamed as the rules say, and without where they drop
+// them.
 func Wanted(flags []string, rules Rules) []string {
-	out := slices.DeleteFunc(Normalize(flags), foreignFlag)
+	out := slices.DeleteFunc(Normalize(rules.renamed(flags)), foreignFlag)
 	if rules.DropKeywords {
 		out = slices.DeleteFunc(out, func(f string) bool { return !strings.HasPrefix(f, `\`) })
 	}
 	return out
+}
+
+// renamed puts in the place of keywords what the rules make of them.
+func (r Rules) renamed(flags []string) []string {
+	out := slices.Clone(flags)
+	for i, f := range out {
+		if to, ok := r.Keywords[strings.ToLower(f)]; ok {
+			out[i] = to // "" is left out by Normalize
+		} else if usual := usualSpelling(f); usual != "" {
+			out[i] = usual
+		}
+	}
+	return out
+}
+
+// usualSpelling is that of the two keywords which BlueMind itself acts upon: it
+// tells capitals from small letters (bluemind/imap.md §4.3), which IMAP doesn't.
+func usualSpelling(f string) string {
+	for _, usual := range []string{"$Forwarded", "$MDNSent"} {
+		if strings.EqualFold(f, usual) {
+			return usual
+		}
+	}
+	return ""
 }
 
 // foreignFlag says of a flag with a backslash that it isn't one of RFC 9051
@@ -261,6 +300,19 @@ func Normalize(flags []string) []string {
 // systemFlags are those of the five flags that every server takes.
 func systemFlags(flags []string) []string {
 	return slices.DeleteFunc(Normalize(flags), func(f string) bool { return systemFlag(f) == "" })
+}
+
+// SystemFlag gives the canonical spelling of the five flags that every server
+// takes (RFC 9051 §2.3.2), "" for all others.
+func SystemFlag(f string) string { return systemFlag(f) }
+
+// Settable says whether a flag is one that can be sent to a server: a system
+// flag but \Deleted, or a keyword that is an atom.
+func Settable(f string) bool {
+	if strings.HasPrefix(f, `\`) {
+		return systemFlag(f) != "" && !strings.EqualFold(f, `\Deleted`)
+	}
+	return isAtomFlag(f)
 }
 
 func systemFlag(f string) string {

@@ -14,10 +14,29 @@ type Intent struct {
 	Size         int64
 	InternalDate time.Time
 	Flags        []string
-	SHA1         [20]byte
+	SHA1         [20]byte // of the source's octets
 	SHA256       [32]byte
-	Munged       [20]byte // SHA-1 of what Cyrus' munge8bit makes of it; zero: nothing else
+	Munged       [20]byte // SHA-1 of what Cyrus' munge8bit makes of what is sent; zero: nothing else
+	Sent         *Sent    // what is sent in its place; nil: itself
+	DateText     string   // as Outcome's
+	Note         string   // as Outcome's
 	Begun        time.Time
+}
+
+// Sent is what was sent in the place of a source message that a target refused
+// and the policy repairs.
+type Sent struct {
+	SHA1   [20]byte
+	SHA256 [32]byte
+	Size   int64
+}
+
+// sent gives SHA-1 and size of what an intent's APPEND carries.
+func (i Intent) sent() ([20]byte, int64) {
+	if i.Sent != nil {
+		return i.Sent.SHA1, i.Sent.Size
+	}
+	return i.SHA1, i.Size
 }
 
 // Outcome is what became of one source message.
@@ -27,10 +46,11 @@ type Outcome struct {
 	DstUID         uint32
 	Size           int64
 	InternalDate   time.Time
-	DateText       string // INTERNALDATE as the source wrote it, if unreadable
+	DateText       string // INTERNALDATE as the source wrote it, where another is sent
 	Flags          []string
 	SHA1           [20]byte
 	SHA256         [32]byte
+	Sent           *Sent // the copy, where it isn't the same octets
 	Fate           Fate
 	Reason         string // a rule's name, or the words of who refused
 	By             string // who refused: target, source, message_size_limit
@@ -42,9 +62,9 @@ type Outcome struct {
 type Doubt struct {
 	SrcUID       uint32
 	DstUIDNext   uint32
-	Size         int64
+	Size         int64 // of what was sent
 	InternalDate time.Time
-	SHA1         [20]byte
+	SHA1         [20]byte // of what was sent
 	Munged       [20]byte // as Intent's
 	Since        time.Time
 }
@@ -53,9 +73,9 @@ type Doubt struct {
 // message.
 type Claim struct {
 	SrcUID, DstUID uint32
-	Size           int64
+	Size           int64 // of the copy
 	InternalDate   time.Time
-	SHA1           [20]byte
+	SHA1           [20]byte // of the copy
 	Flags          []string
 	Gone           bool
 	Fate           Fate

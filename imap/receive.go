@@ -151,7 +151,7 @@ func refusedByUs(err error) bool {
 func (w *writer) stored(m *spooled, r Appended) Outcome {
 	o := w.outcome(m)
 	o.Fate, o.DstUID, o.DstUIDValidity = Copied, r.UID, r.UIDValidity
-	if foreign := slices.DeleteFunc(Normalize(m.Flags), func(f string) bool { return !foreignFlag(f) }); len(foreign) > 0 {
+	if foreign := slices.DeleteFunc(Normalize(w.opts.Rules.renamed(m.Flags)), func(f string) bool { return !foreignFlag(f) }); len(foreign) > 0 {
 		o.Note = join(o.Note, "flags not kept: "+strings.Join(foreign, " "))
 	}
 	if w.bare[m.UID] {

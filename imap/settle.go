@@ -68,8 +68,9 @@ func (c *copier) settle(ctx context.Context) error {
 	}
 	sizes, list := map[int64]bool{}, make([]wanted, len(open))
 	for i, in := range open {
-		sizes[in.Size] = true
-		list[i] = wanted{in.SHA1, in.Munged, in.DstUIDNext, in.InternalDate}
+		sum, size := in.sent()
+		sizes[size] = true
+		list[i] = wanted{sum, in.Munged, in.DstUIDNext, in.InternalDate}
 	}
 	free, err := c.unclaimed(ctx, first, sizes)
 	if err != nil {
@@ -79,18 +80,19 @@ func (c *copier) settle(ctx context.Context) error {
 	var doubts []Doubt
 	for i, m := range assign(free, list, nil) {
 		in := open[i]
-		o := Outcome{SrcUID: in.SrcUID, Size: in.Size, InternalDate: in.InternalDate, Flags: in.Flags, SHA1: in.SHA1, SHA256: in.SHA256}
+		sum, size := in.sent()
+		o := Outcome{SrcUID: in.SrcUID, Size: in.Size, InternalDate: in.InternalDate, DateText: in.DateText, Flags: in.Flags, SHA1: in.SHA1, SHA256: in.SHA256}
 		if m.UID != 0 {
-			o.Fate, o.DstUID, o.DstUIDValidity = Copied, m.UID, c.dstValidity
-			if m.SHA1 != in.SHA1 {
-				o.Note = mungedNote(m.SHA1)
+			o.Fate, o.DstUID, o.DstUIDValidity, o.Sent, o.Note = Copied, m.UID, c.dstValidity, in.Sent, in.Note
+			if m.SHA1 != sum {
+				o.Note = join(o.Note, mungedNote(m.SHA1))
 			}
 			found = append(found, o)
 			continue
 		}
 		o.Fate = Pending
 		absent = append(absent, o)
-		doubts = append(doubts, Doubt{SrcUID: in.SrcUID, DstUIDNext: in.DstUIDNext, Size: in.Size, InternalDate: in.InternalDate, SHA1: in.SHA1, Munged: in.Munged, Since: c.opts.Now()})
+		doubts = append(doubts, Doubt{SrcUID: in.SrcUID, DstUIDNext: in.DstUIDNext, Size: size, InternalDate: in.InternalDate, SHA1: sum, Munged: in.Munged, Since: c.opts.Now()})
 	}
 	// Doubts first: were they lost, a late commit would stay unseen.
 	if err := c.ledger.AddDoubts(ctx, doubts); err != nil {

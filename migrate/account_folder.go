@@ -75,8 +75,7 @@ func (w *accountWork) copyOptions(job *folderJob) imap.CopyOptions {
 	policy := o.Plan.Header.PolicyOf(w.plan)
 	return imap.CopyOptions{
 		Source: job.Source, Target: w.box.imap(job.Target), Only: job.only(), Others: w.others(job.row),
-		Rules: imap.Rules{CopyDeleted: policy.Messages.Deleted == Copy, DropKeywords: policy.Flags.Keywords == DropKeywords,
-			MaxSize: w.entry.Limit, RetryRefused: o.RetryRefused},
+		Rules: policy.rules(w.entry.Limit, o.RetryRefused),
 		Batch: o.Limits.BatchMessages, BatchBytes: o.Limits.BatchBytes, Budget: w.run.budget, SpoolDir: o.SpoolDir,
 		Unanswered: countsIn(&w.unanswered, job.Source), Undelivered: countsIn(&w.undelivered, job.Source), StandStill: o.Limits.Settle, RetryDelays: o.RetryDelays, Adopt: w.row.Adopt, Stop: o.Stop, Now: o.Now,
 		Progress: func(kind string, n int, octets int64) {

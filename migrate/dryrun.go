@@ -297,8 +297,7 @@ func (w *dryWork) folder(ctx context.Context, src *imap.Source, job *folderJob, 
 		return err
 	}
 	slices.SortFunc(listed, func(a, b imap.Message) int { return int(int64(a.UID) - int64(b.UID)) })
-	d := imap.Compare(listed, known, imap.Rules{CopyDeleted: policy.Messages.Deleted == Copy,
-		DropKeywords: policy.Flags.Keywords == DropKeywords, MaxSize: w.limit, RetryRefused: w.run.opts.RetryRefused})
+	d := imap.Compare(listed, known, policy.rules(w.limit, w.run.opts.RetryRefused))
 	w.messages += len(d.Copy)
 	for _, m := range d.Copy {
 		w.bytes += max(m.Size, 0)

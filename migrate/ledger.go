@@ -44,7 +44,7 @@ func (l *ledger) Known(ctx context.Context, first, last uint32) ([]imap.Known, e
 
 func knownOf(m state.Message) imap.Known {
 	return imap.Known{SrcUID: m.SrcUID, DstUID: m.DstUID, Size: m.Size, InternalDate: m.InternalDate, Flags: m.Flags,
-		SHA1: m.SHA1, Fate: fateOf[m.State], Reason: m.Reason, DstGone: m.DstGone}
+		DateText: m.DateText, SHA1: m.SHA1, Fate: fateOf[m.State], Reason: m.Reason, By: m.By, Note: m.Note, DstGone: m.DstGone}
 }
 
 func (l *ledger) Return(ctx context.Context, srcUIDs []uint32) error {
@@ -58,8 +58,9 @@ func (l *ledger) Claims(ctx context.Context, first uint32, limit int) ([]imap.Cl
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, imap.Claim{SrcUID: m.SrcUID, DstUID: m.DstUID, Size: m.Size, InternalDate: m.InternalDate,
-			SHA1: m.SHA1, Flags: m.Flags, Gone: m.DstGone, Fate: fateOf[m.State]})
+		sha1, _, size := m.OnTarget()
+		out = append(out, imap.Claim{SrcUID: m.SrcUID, DstUID: m.DstUID, Size: size, InternalDate: m.InternalDate,
+			SHA1: sha1, Flags: m.Flags, Gone: m.DstGone, Fate: fateOf[m.State]})
 	}
 	return out, nil
 }
@@ -68,7 +69,8 @@ func (l *ledger) Begin(ctx context.Context, batch []imap.Intent) error {
 	out := make([]state.Intent, len(batch))
 	for i, in := range batch {
 		out[i] = state.Intent{SrcUIDValidity: l.srcValidity, SrcUID: in.SrcUID, DstUIDValidity: l.dstValidity, DstUIDNext: in.DstUIDNext,
-			Size: in.Size, InternalDate: in.InternalDate, Flags: in.Flags, SHA1: in.SHA1, SHA256: in.SHA256, Munged: in.Munged, Begun: in.Begun, Run: l.run}
+			Size: in.Size, InternalDate: in.InternalDate, Flags: in.Flags, SHA1: in.SHA1, SHA256: in.SHA256, Munged: in.Munged,
+			Repaired: (*state.Sent)(in.Sent), DateText: in.DateText, Note: in.Note, Begun: in.Begun, Run: l.run}
 	}
 	return l.store.Begin(ctx, l.folder, out)
 }
@@ -78,7 +80,7 @@ func (l *ledger) Record(ctx context.Context, batch []imap.Outcome) error {
 	for i, o := range batch {
 		out[i] = state.Message{SrcUIDValidity: l.srcValidity, SrcUID: o.SrcUID, DstUIDValidity: o.DstUIDValidity, DstUID: o.DstUID,
 			Size: o.Size, InternalDate: o.InternalDate, DateText: o.DateText, Flags: o.Flags, SHA1: o.SHA1, SHA256: o.SHA256,
-			State: stateOf[o.Fate], Reason: o.Reason, By: o.By, Note: o.Note}
+			Repaired: (*state.Sent)(o.Sent), State: stateOf[o.Fate], Reason: o.Reason, By: o.By, Note: o.Note}
 	}
 	return l.store.Record(ctx, l.folder, out)
 }
@@ -94,7 +96,8 @@ func (l *ledger) Open(ctx context.Context) ([]imap.Intent, error) {
 			continue // its folder is no more, and what it wrote with it
 		}
 		out = append(out, imap.Intent{SrcUID: in.SrcUID, DstUIDNext: in.DstUIDNext, Size: in.Size, InternalDate: in.InternalDate,
-			Flags: in.Flags, SHA1: in.SHA1, SHA256: in.SHA256, Munged: in.Munged, Begun: in.Begun})
+			Flags: in.Flags, SHA1: in.SHA1, SHA256: in.SHA256, Munged: in.Munged, Sent: (*imap.Sent)(in.Repaired),
+			DateText: in.DateText, Note: in.Note, Begun: in.Begun})
 	}
 	return out, nil
 }

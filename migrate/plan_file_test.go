@@ -244,6 +244,8 @@ func TestPolicyDigest(t *testing.T) {
 		"split":   func(p *Policy) { p.Folders.SplitByYear = []string{"x"} },
 		"include": func(p *Policy) { p.Folders.Include = []string{"x"} }, "junk": func(p *Policy) { p.Folders.Junk = Copy },
 		"trash": func(p *Policy) { p.Folders.Trash = Exclude }, "deleted": func(p *Policy) { p.Messages.Deleted = Copy },
+		"repairs": func(p *Policy) { p.Repairs = []Repair{RepairNUL} }, "dates": func(p *Policy) { p.Messages.AbsurdDates = HeaderDates },
+		"flag map": func(p *Policy) { p.Flags.Map = map[string]string{"a": "b"} },
 		"keywords": func(p *Policy) { p.Flags.Keywords = DropKeywords }, "non-empty": func(p *Policy) { p.IntoNonEmpty = true },
 		"create": func(p *Policy) { p.Users.Create = false }, "password": func(p *Policy) { p.Users.Password = NoPassword },
 		"version": func(p *Policy) { p.TargetVersion = Target5 }, "given": func(p *Policy) { p.Users.Password = GivenPassword },

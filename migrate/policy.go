@@ -30,6 +30,32 @@ const (
 	DropKeywords Keywords = "drop"
 )
 
+// Repair is a change to a message that a target has refused as it is, so that
+// it takes it. Original octets always go first.
+type Repair string
+
+// The repairs. None of the first two touches anything but the octets it is named
+// for; RepairHeader leaves the body alone, and RepairDate all octets.
+const (
+	RepairBareLF Repair = "bare_lf" // a CR before each LF that has none
+	RepairNUL    Repair = "nul"     // NUL octets are left out
+	RepairHeader Repair = "header"  // lines that are no header fields
+	RepairDate   Repair = "date"    // a date of arrival that the target can't hold
+)
+
+// Repairs are all of them.
+func Repairs() []Repair { return []Repair{RepairBareLF, RepairNUL, RepairHeader, RepairDate} }
+
+// Dates says what becomes of dates of arrival that can't be true.
+type Dates string
+
+// KeepDates sends them as they are; HeaderDates takes the date of the last
+// Received field for them, or that of the Date field.
+const (
+	KeepDates   Dates = "keep"
+	HeaderDates Dates = "headers"
+)
+
 // Password says which password a user gets that bmsync creates.
 type Password string
 
@@ -79,6 +105,7 @@ type Policy struct {
 	Folders       FolderPolicy  `json:"folders" yaml:"folders"`
 	Messages      MessagePolicy `json:"messages" yaml:"messages"`
 	Flags         FlagPolicy    `json:"flags" yaml:"flags"`
+	Repairs       []Repair      `json:"repairs" yaml:"repairs"`               // of what the target refuses; none: nothing is changed
 	IntoNonEmpty  bool          `json:"into_non_empty" yaml:"into_non_empty"` // fill a mailbox that holds mail we didn't write
 	Users         UserPolicy    `json:"users" yaml:"users"`
 	Shares        SharePolicy   `json:"shares" yaml:"shares"`
@@ -123,12 +150,14 @@ func (f FolderPolicy) changes() bool {
 
 // MessagePolicy says which messages of a copied folder are left behind.
 type MessagePolicy struct {
-	Deleted Choice `json:"deleted" yaml:"deleted,omitempty"` // those flagged \Deleted, not yet expunged
+	Deleted     Choice `json:"deleted" yaml:"deleted,omitempty"`           // those flagged \Deleted, not yet expunged
+	AbsurdDates Dates  `json:"absurd_dates" yaml:"absurd_dates,omitempty"` // dates of arrival before 1970-01-02 or in the future
 }
 
 // FlagPolicy says what becomes of flags. System flags are always kept.
 type FlagPolicy struct {
-	Keywords Keywords `json:"keywords" yaml:"keywords"`
+	Keywords Keywords          `json:"keywords" yaml:"keywords"`
+	Map      map[string]string `json:"map" yaml:"map,omitempty"` // keyword at the source, whatever its case → flag on the target, "" to leave it out
 }
 
 // UserPolicy says what provisioning may do to users.
@@ -193,7 +222,7 @@ func DefaultPolicy() Policy {
 	return Policy{
 		TargetVersion: TargetBoth,
 		Folders:       FolderPolicy{Junk: Exclude, Trash: Copy, SubscribedOnly: new(bool)},
-		Messages:      MessagePolicy{Deleted: Exclude},
+		Messages:      MessagePolicy{Deleted: Exclude, AbsurdDates: KeepDates},
 		Flags:         FlagPolicy{Keywords: KeepKeywords},
 		Users:         UserPolicy{Create: true, Password: GeneratedPassword, Update: true, Quota: QuotaCSV, AllAliases: true},
 		Shares:        SharePolicy{Create: true, Rights: RightsSource, Subscribe: true},
@@ -229,11 +258,18 @@ func (p Policy) Canonical() Policy {
 	p.Folders.Rules = append([]FolderRule{}, p.Folders.Rules...) // their order counts
 	p.Users.Groups = list(p.Users.Groups)
 	p.Shares.Writers = list(p.Shares.Writers)
-	p.Folders.Map = maps.Clone(p.Folders.Map)
-	if p.Folders.Map == nil {
-		p.Folders.Map = map[string]string{}
-	}
+	p.Repairs = append([]Repair{}, p.Repairs...)
+	slices.Sort(p.Repairs)
+	p.Repairs = slices.Compact(p.Repairs)
+	p.Folders.Map, p.Flags.Map = pairs(p.Folders.Map), pairs(p.Flags.Map)
 	return p
+}
+
+func pairs(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return maps.Clone(m)
 }
 
 // Digest is the SHA-256, in hex, over the canonical JSON form: what a
@@ -269,5 +305,6 @@ func (p Policy) With(e Exception) Policy {
 	if e.Messages.Deleted != "" {
 		p.Messages.Deleted = e.Messages.Deleted
 	}
+	p.Messages.AbsurdDates = cmp.Or(e.Messages.AbsurdDates, p.Messages.AbsurdDates)
 	return p.Canonical()
 }

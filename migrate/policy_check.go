@@ -2,9 +2,12 @@ package migrate
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"bmsync/imap"
 )
 
 // Problems checks the policy as a whole. Each Field is a key path below the
@@ -30,6 +33,9 @@ func (p Policy) Problems() []Problem {
 	c.oneOf("folders::junk", string(p.Folders.Junk), string(Exclude), string(Copy))
 	c.oneOf("folders::trash", string(p.Folders.Trash), string(Copy), string(Exclude))
 	c.oneOf("messages::deleted", string(p.Messages.Deleted), string(Exclude), string(Copy))
+	c.oneOf("messages::absurd_dates", string(p.Messages.AbsurdDates), string(KeepDates), string(HeaderDates))
+	c.repairs(p.Repairs)
+	c.flagMap(p.Flags.Map)
 	c.folders(p.Folders, p.TargetVersion)
 	if p.Presync.AskAbove < 0 {
 		c.add("presync::ask_above", fmt.Sprintf("is %d, and must be at least 0", p.Presync.AskAbove), "")
@@ -58,8 +64,11 @@ func (e Exception) Problems(version TargetVersion) []Problem {
 	optional("folders::junk", e.Folders.Junk)
 	optional("folders::trash", e.Folders.Trash)
 	optional("messages::deleted", e.Messages.Deleted)
+	if e.Messages.AbsurdDates != "" {
+		c.oneOf("messages::absurd_dates", string(e.Messages.AbsurdDates), string(KeepDates), string(HeaderDates))
+	}
 	c.folders(e.Folders, version)
-	rules := e.Folders.changes() || e.Messages.Deleted != ""
+	rules := e.Folders.changes() || e.Messages != (MessagePolicy{})
 	switch {
 	case e.Skip && rules:
 		c.add("skip", "an account that is left out needs no folder or message rules", "remove one of the two")
@@ -103,6 +112,35 @@ func (l Limits) Problems() []Problem {
 		c.add("settle", fmt.Sprintf("is %s, and must be between 1s and 10m", l.Settle), "a server may execute what it received for seconds after a lost connection")
 	}
 	return c.problems
+}
+
+func (c *checker) repairs(list []Repair) {
+	known := make([]string, 0, len(Repairs()))
+	for _, r := range Repairs() {
+		known = append(known, string(r))
+	}
+	for i, r := range list {
+		c.oneOf(fmt.Sprintf("repairs::%d", i), string(r), known...)
+	}
+}
+
+// flagMap checks what keywords become: one that no target could keep would cost
+// each of its messages the flag.
+func (c *checker) flagMap(pairs map[string]string) {
+	seen := map[string]string{}
+	for _, from := range slices.Sorted(maps.Keys(pairs)) {
+		field, to := "flags::map::"+from, pairs[from]
+		if other, twice := seen[strings.ToLower(from)]; twice {
+			c.add(field, quoteShort(from)+" and "+quoteShort(other)+" are one keyword", "IMAP tells no capitals from small letters in keywords; keep one of the two")
+		}
+		seen[strings.ToLower(from)] = from
+		if imap.SystemFlag(from) != "" {
+			c.add(field, "is no keyword but one of IMAP's own flags, which are kept", "remove the line")
+		}
+		if to != "" && !imap.Settable(to) {
+			c.add(field, quoteShort(to)+" can't be a flag", `write a keyword of ASCII letters, digits and - _ $ ., one of \Seen \Answered \Flagged \Draft, or "" to leave it out`)
+		}
+	}
 }
 
 type checker struct{ problems []Problem }

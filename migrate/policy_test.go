@@ -18,14 +18,14 @@ func TestPolicyDigestIsStable(t *testing.T) {
 	}
 	want := `{"target_version":"both",` +
 		`"folders":{"map":{},"rules":[],"exclude":[],"include":[],"junk":"exclude","trash":"copy","subscribed_only":false,"into":"","split_by_year":[]},` +
-		`"messages":{"deleted":"exclude"},"flags":{"keywords":"keep"},"into_non_empty":false,` +
+		`"messages":{"deleted":"exclude","absurd_dates":"keep"},"flags":{"keywords":"keep","map":{}},"repairs":[],"into_non_empty":false,` +
 		`"users":{"create":true,"password":"generated","update":true,"quota":"csv","account_type":"","groups":[],"all_aliases":true},` +
 		`"shares":{"create":true,"writers":[],"rights":"source","subscribe":true},` +
 		`"presync":{"follow":true,"ask_above":50,"ask_above_percent":1}}`
 	if string(text) != want {
 		t.Errorf("JSON form\n%s\nwant\n%s", text, want)
 	}
-	if got, want := p.Digest(), "e467f48e0904fba234002f178c750ecc4808432ae98bb33412077bf96311c34d"; got != want {
+	if got, want := p.Digest(), "44f671411e6df21774fd11a72ad4f205471a24aee0fcae1c87a5b7f400a833e6"; got != want {
 		t.Errorf("digest %s, want %s", got, want)
 	}
 }
@@ -63,7 +63,7 @@ func TestPolicyWithException(t *testing.T) {
 	want.Folders = FolderPolicy{Map: map[string]string{"a": "AA", "b": "B"}, Exclude: []string{"w", "x"}, Include: []string{}, Junk: Copy, Trash: Copy,
 		Rules: []FolderRule{{Match: "own", To: "Own"}, {Match: "all", Exclude: true}}, SubscribedOnly: new(true), Into: "Old", SplitByYear: []string{"INBOX"}}
 	want.Messages.Deleted = Copy
-	want.Users.Groups, want.Shares.Writers = []string{}, []string{}
+	want.Users.Groups, want.Shares.Writers, want.Repairs, want.Flags.Map = []string{}, []string{}, []Repair{}, map[string]string{}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("policy %+v\nwant %+v", got, want)
 	}
@@ -91,7 +91,7 @@ func TestPolicyProblems(t *testing.T) {
 		t.Errorf("the default policy has problems: %v", got)
 	}
 	p := Policy{
-		TargetVersion: "6", Flags: FlagPolicy{"hold"}, Users: UserPolicy{Password: "hunter2", AccountType: "gold", Groups: []string{"ok", "a@b", " "}}, Shares: SharePolicy{Rights: "some", Writers: []string{"ok@example.org", "Ada@example.org", "ada", "o'neil@example.org"}}, Messages: MessagePolicy{"x"},
+		TargetVersion: "6", Flags: FlagPolicy{Keywords: "hold", Map: map[string]string{"ok": "$Fine", "x": "a b", "\\Seen": "y", "Z": "", "z": "\\Flagged"}}, Repairs: []Repair{RepairNUL, "lines"}, Users: UserPolicy{Password: "hunter2", AccountType: "gold", Groups: []string{"ok", "a@b", " "}}, Shares: SharePolicy{Rights: "some", Writers: []string{"ok@example.org", "Ada@example.org", "ada", "o'neil@example.org"}}, Messages: MessagePolicy{Deleted: "x", AbsurdDates: "guess"},
 		Folders: FolderPolicy{Junk: "a", Trash: "b",
 			Map:     map[string]string{"A": "Outbox/x", "B": "", "C": "a//b", "D": "Same", "E": "same", "F": "tab\t", "G": "x<y", "H*": "h", "I": "Shared Folders/x", "J": "ok"},
 			Exclude: []string{"*", "ok", "j", "role:inbox", "role:spam", "role:junk"}, Include: []string{"", "ok", "role:outbox"},
@@ -99,7 +99,7 @@ func TestPolicyProblems(t *testing.T) {
 				{Match: "(a)", To: "Outbox/$1"}, {Match: "(?P<all>.*)", To: "Old/${all}/$1/$$"}, {Match: "a$|b", Exclude: true}, {Match: "a", To: "b$/"}},
 			Into: "a//b", SplitByYear: []string{"role:inbox", " ", "Big*"}},
 	}
-	want := "target_version flags::keywords users::password users::quota users::account_type users::groups::1 users::groups::2 shares::rights shares::writers::1 shares::writers::2 shares::writers::3 folders::junk folders::trash messages::deleted " +
+	want := "target_version flags::keywords users::password users::quota users::account_type users::groups::1 users::groups::2 shares::rights shares::writers::1 shares::writers::2 shares::writers::3 folders::junk folders::trash messages::deleted messages::absurd_dates repairs::1 flags::map::\\Seen flags::map::x flags::map::z " +
 		"folders::map::A folders::map::A folders::map::B folders::map::B folders::map::C folders::map::C folders::map::D folders::map::E folders::map::E " +
 		"folders::map::F folders::map::F folders::map::G folders::map::G folders::map::H* folders::map::H* folders::map::I folders::map::I folders::map::J " +
 		"folders::rules::0::match folders::rules::1::match folders::rules::2::to folders::rules::3::to folders::rules::4::to folders::rules::5::exclude folders::rules::6::to " +
@@ -138,7 +138,7 @@ func TestExceptionProblems(t *testing.T) {
 		{"left out", Exception{Address: "ada@example.org", Reason: "x", Skip: true}, ""},
 		{"no reason", Exception{Address: "ada@example.org", Skip: true}, "reason"},
 		{"bad address", Exception{Address: "ada", Reason: "x", Skip: true}, "address"},
-		{"left out with rules", Exception{Address: "ada@example.org", Reason: "x", Skip: true, Messages: MessagePolicy{Copy}}, "skip"},
+		{"left out with rules", Exception{Address: "ada@example.org", Reason: "x", Skip: true, Messages: MessagePolicy{Deleted: Copy}}, "skip"},
 		{"changes nothing", Exception{Address: "ada@example.org", Reason: "x"}, ""},
 		{"unknown choice", Exception{Address: "ada@example.org", Reason: "x", Folders: FolderPolicy{Trash: "burn"}}, "folders::trash"},
 	} {

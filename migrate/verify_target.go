@@ -201,7 +201,8 @@ func (v *prover) shared(f state.Folder) bool {
 // sameContent accepts the SHA-1 of what we sent or, where the copy noted that
 // the target replaces 8-bit header bytes, of what it made of it.
 func sameContent(m state.Message, guid string) bool {
-	return strings.EqualFold(guid, hex.EncodeToString(m.SHA1[:])) ||
+	sent, _, _ := m.OnTarget()
+	return strings.EqualFold(guid, hex.EncodeToString(sent[:])) ||
 		guid != "" && strings.Contains(m.Note, imap.MungedNote+" "+strings.ToLower(guid))
 }
 
@@ -276,7 +277,8 @@ func (v *prover) reread(ctx context.Context, dst *imap.Target, f state.Folder, r
 			return err
 		}
 		got++
-		if m := rows[uid]; [32]byte(h.Sum(nil)) != m.SHA256 && !strings.Contains(m.Note, imap.MungedNote) {
+		m := rows[uid]
+		if _, sent, _ := m.OnTarget(); [32]byte(h.Sum(nil)) != sent && !strings.Contains(m.Note, imap.MungedNote) {
 			differ++
 		}
 		return nil

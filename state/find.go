@@ -101,7 +101,7 @@ func (s *Store) MessagesBySHA1(ctx context.Context, folder int64, sums ...[20]by
 		if err != nil {
 			return nil, err
 		}
-		if slices.Contains(sums, m.SHA1) {
+		if sent, _, _ := m.OnTarget(); slices.Contains(sums, m.SHA1) || m.Repaired != nil && slices.Contains(sums, sent) {
 			found = append(found, m)
 		}
 	}
@@ -114,7 +114,7 @@ type Query struct {
 	SrcUID uint32
 	Target string // target folder
 	DstUID uint32
-	SHA1   [20]byte
+	SHA1   [20]byte // of the source's octets, or of what was sent instead
 }
 
 // Found is a message with its folder.
@@ -145,8 +145,8 @@ func (s *Store) FindMessages(ctx context.Context, account int64, q Query) ([]Fou
 			args = append(args, int64(q.DstUID))
 		}
 		if q.SHA1 != [20]byte{} {
-			where += " AND sha1 = ?"
-			args = append(args, q.SHA1[:])
+			where += " AND (sha1 = ? OR substr(repaired, 1, 20) = ?)"
+			args = append(args, q.SHA1[:], q.SHA1[:])
 		}
 		for m, err := range s.messages(ctx, where, args...) {
 			if err != nil {

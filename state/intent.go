@@ -17,9 +17,11 @@ type Intent struct {
 	Size           int64
 	InternalDate   time.Time
 	Flags          []string
-	SHA1           [20]byte // of the octets that are sent
+	SHA1           [20]byte // of the source's octets, which are sent but for Repaired
 	SHA256         [32]byte
-	Munged         [20]byte // SHA-1 of what Cyrus' munge8bit makes of them; zero: nothing else
+	Munged         [20]byte // SHA-1 of what Cyrus' munge8bit makes of what is sent; zero: nothing else
+	Repaired       *Sent    // what is sent instead
+	DateText, Note string   // for the row, as Message's
 	Begun          time.Time
 	Run            int64
 }
@@ -27,14 +29,14 @@ type Intent struct {
 // The row is not written where a copy is known that counts, nor over an open
 // intent for other octets.
 const beginIntent = `INSERT INTO intents (folder, src_uidvalidity, src_uid, dst_uidvalidity, dst_uidnext, size, date, zone, flags,
-		sha1, sha256, begun, run, munged)
-	SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14
+		sha1, sha256, begun, run, munged, repaired, date_text, note)
+	SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17
 	WHERE NOT EXISTS (SELECT 1 FROM messages WHERE folder = ?1 AND src_uidvalidity = ?2 AND src_uid = ?3
 		AND state IN (1, 2) AND marks & 1 = 0 AND dst_uidvalidity = ?4)
 	ON CONFLICT DO UPDATE SET dst_uidvalidity = excluded.dst_uidvalidity, dst_uidnext = excluded.dst_uidnext,
 		size = excluded.size, date = excluded.date, zone = excluded.zone, flags = excluded.flags,
-		begun = excluded.begun, run = excluded.run, munged = excluded.munged
-	WHERE sha1 = excluded.sha1 AND sha256 = excluded.sha256`
+		begun = excluded.begun, run = excluded.run, munged = excluded.munged, date_text = excluded.date_text, note = excluded.note
+	WHERE sha1 = excluded.sha1 AND sha256 = excluded.sha256 AND repaired IS excluded.repaired`
 
 // Begin opens intents for a batch, durably before it returns: only then may
 // the APPENDs be sent. An intent already open for the same octets is replaced;
@@ -55,7 +57,8 @@ func (s *Store) Begin(ctx context.Context, folder int64, batch []Intent) error {
 			}
 			date, zone := packDate(in.InternalDate)
 			result, err := stmt.ExecContext(ctx, folder, int64(in.SrcUIDValidity), int64(in.SrcUID), int64(in.DstUIDValidity),
-				int64(in.DstUIDNext), in.Size, date, zone, text(flags), in.SHA1[:], in.SHA256[:], stamp(in.Begun), in.Run, hash(in.Munged[:]))
+				int64(in.DstUIDNext), in.Size, date, zone, text(flags), in.SHA1[:], in.SHA256[:], stamp(in.Begun), in.Run, hash(in.Munged[:]),
+				in.Repaired.pack(), text(in.DateText), text(in.Note))
 			if err != nil {
 				return err
 			}
@@ -84,8 +87,8 @@ func firstEpoch[T any](ctx context.Context, tx *sql.Tx, folder int64, batch []T,
 func refusal(ctx context.Context, tx *sql.Tx, folder int64, in *Intent) error {
 	reason := "another APPEND of it is open, for other octets"
 	var one int
-	err := tx.QueryRowContext(ctx, "SELECT 1 FROM intents WHERE folder = ? AND src_uidvalidity = ? AND src_uid = ? AND (sha1 <> ? OR sha256 <> ?)",
-		folder, in.SrcUIDValidity, in.SrcUID, in.SHA1[:], in.SHA256[:]).Scan(&one)
+	err := tx.QueryRowContext(ctx, "SELECT 1 FROM intents WHERE folder = ? AND src_uidvalidity = ? AND src_uid = ? AND (sha1 <> ? OR sha256 <> ? OR repaired IS NOT ?)",
+		folder, in.SrcUIDValidity, in.SrcUID, in.SHA1[:], in.SHA256[:], in.Repaired.pack()).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
 		reason = "the ledger says that the target has it"
 	} else if err != nil {
@@ -98,20 +101,21 @@ func refusal(ctx context.Context, tx *sql.Tx, folder int64, in *Intent) error {
 func (s *Store) Intents(ctx context.Context, folder int64) ([]Intent, error) {
 	var list []Intent
 	err := s.each(ctx, "list intents", `SELECT src_uidvalidity, src_uid, dst_uidvalidity, dst_uidnext, size, date, zone,
-		coalesce(flags, ''), sha1, sha256, munged, begun, run FROM intents WHERE folder = ? ORDER BY src_uidvalidity, src_uid`, []any{folder},
+		coalesce(flags, ''), sha1, sha256, munged, begun, run, repaired, coalesce(date_text, ''), coalesce(note, '') FROM intents WHERE folder = ? ORDER BY src_uidvalidity, src_uid`, []any{folder},
 		func(scan func(...any) error) (bool, error) {
 			var in Intent
 			var date, zone sql.NullInt64
 			var flags string
-			var sha1, sha256, munged sql.RawBytes
+			var sha1, sha256, munged, repaired sql.RawBytes
 			var begun int64
 			if err := scan(&in.SrcUIDValidity, &in.SrcUID, &in.DstUIDValidity, &in.DstUIDNext, &in.Size, &date, &zone,
-				&flags, &sha1, &sha256, &munged, &begun, &in.Run); err != nil {
+				&flags, &sha1, &sha256, &munged, &begun, &in.Run, &repaired, &in.DateText, &in.Note); err != nil {
 				return false, err
 			}
 			copy(in.SHA1[:], sha1)
 			copy(in.SHA256[:], sha256)
 			copy(in.Munged[:], munged)
+			in.Repaired = unpackSent(repaired)
 			in.InternalDate, in.Flags, in.Begun = unpackDate(date.Valid, date.Int64, zone.Int64), unpackFlags(flags), unstamp(begun)
 			list = append(list, in)
 			return true, nil

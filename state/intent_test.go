@@ -133,3 +133,40 @@ func TestDoubts(t *testing.T) {
 		t.Errorf("%d doubts after clearing (%v)", len(got), err)
 	}
 }
+
+// TestIntentOfRepaired: while an APPEND of one form of a message is open, none
+// of another may begin; and a repaired message is found by either hash.
+func TestIntentOfRepaired(t *testing.T) {
+	ctx := context.Background()
+	s := openTest(t)
+	f := folderTest(t, s, "a@x.test")
+	in := Intent{SrcUIDValidity: f.SrcUIDValidity, SrcUID: 7, DstUIDValidity: 5, DstUIDNext: 9, Size: 3, SHA1: [20]byte{1}, SHA256: [32]byte{2},
+		Repaired: &Sent{SHA1: [20]byte{3}, SHA256: [32]byte{4}, Size: 5}, DateText: "odd", Note: "repaired"}
+	must(t, s.Begin(ctx, f.ID, []Intent{in}))
+	got, err := s.Intents(ctx, f.ID)
+	must(t, err)
+	if len(got) != 1 || got[0].Repaired == nil || *got[0].Repaired != *in.Repaired || got[0].DateText != "odd" || got[0].Note != "repaired" {
+		t.Fatalf("kept %+v", got)
+	}
+	must(t, s.Begin(ctx, f.ID, []Intent{in}))
+	original := in
+	original.Repaired = nil
+	if err := s.Begin(ctx, f.ID, []Intent{original}); !errors.As(err, new(*IntentError)) {
+		t.Errorf("the original began beside its repaired form: %v", err)
+	}
+	must(t, s.Record(ctx, f.ID, []Message{{SrcUIDValidity: f.SrcUIDValidity, SrcUID: 7, DstUIDValidity: 5, DstUID: 9, Size: 3, SHA1: in.SHA1,
+		SHA256: in.SHA256, Repaired: in.Repaired, State: Copied}}))
+	for _, sum := range [][20]byte{in.SHA1, in.Repaired.SHA1} {
+		found, err := s.FindMessages(ctx, f.Account, Query{SHA1: sum})
+		must(t, err)
+		rows, err := s.MessagesBySHA1(ctx, f.ID, sum)
+		must(t, err)
+		if len(found) != 1 || len(rows) != 1 {
+			t.Errorf("%x is found %d and %d times", sum[:2], len(found), len(rows))
+		}
+	}
+	sha1, sha256, size := (&Message{SHA1: in.SHA1, Repaired: in.Repaired}).OnTarget()
+	if sha1 != in.Repaired.SHA1 || sha256 != in.Repaired.SHA256 || size != 5 {
+		t.Error("the copy's hashes aren't those of what was sent")
+	}
+}

@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"iter"
 	"time"
 )
@@ -41,14 +42,30 @@ type Message struct {
 	SHA1           [20]byte // of the source's octets; zero: not known
 	SHA256         [32]byte
 	State          MessageState
-	Reason         string    // the rule, or the server's words
-	By             string    // who refused
-	RepairedSHA256 *[32]byte // of what was sent instead, if it was repaired
-	Wrote          bool      // the target's copy is ours: set by Record for Copied, kept when it vanishes
-	DstGone        bool      // seen missing on the target after copying
-	Removed        bool      // vanished: we remove the copy from the target, or have if DstGone
-	Left           bool      // vanished: the copy is left as it is on the target
-	Note           string    // for instance a lost keyword
+	Reason         string // the rule, or the server's words
+	By             string // who refused
+	Repaired       *Sent  // what was sent instead, if it was repaired
+	Wrote          bool   // the target's copy is ours: set by Record for Copied, kept when it vanishes
+	DstGone        bool   // seen missing on the target after copying
+	Removed        bool   // vanished: we remove the copy from the target, or have if DstGone
+	Left           bool   // vanished: the copy is left as it is on the target
+	Note           string // for instance a lost keyword
+}
+
+// Sent is what was sent in the place of a source message that had to be repaired.
+type Sent struct {
+	SHA1   [20]byte
+	SHA256 [32]byte
+	Size   int64
+}
+
+// OnTarget gives hash and size of a message's copy on the target: the source
+// message's own, or what it was repaired to.
+func (m *Message) OnTarget() (sha1 [20]byte, sha256 [32]byte, size int64) {
+	if m.Repaired != nil {
+		return m.Repaired.SHA1, m.Repaired.SHA256, m.Repaired.Size
+	}
+	return m.SHA1, m.SHA256, m.Size
 }
 
 const (
@@ -130,14 +147,10 @@ func (m *Message) row(folder int64) ([]any, error) {
 	if m.State == Vanished && m.Left {
 		marks |= markLeft
 	}
-	var repaired any
-	if m.RepairedSHA256 != nil {
-		repaired = m.RepairedSHA256[:]
-	}
 	date, zone := packDate(m.InternalDate)
 	return []any{folder, int64(m.SrcUIDValidity), int64(m.SrcUID), int64(m.State), marks, int64(m.DstUIDValidity), int64(m.DstUID),
 		m.Size, date, zone, text(flags), hash(m.SHA1[:]), hash(m.SHA256[:]), text(m.DateText), text(m.Reason), text(m.By),
-		repaired, text(m.Note)}, nil
+		m.Repaired.pack(), text(m.Note)}, nil
 }
 
 // Messages yields the rows of a folder by source UID, those of one source
@@ -187,6 +200,24 @@ func unpackDate(known bool, date, zone int64) time.Time {
 	return time.Unix(date, 0).In(time.FixedZone("", int(zone)*60))
 }
 
+// pack writes SHA-1, SHA-256 and size, one after the other; nil is NULL.
+func (s *Sent) pack() any {
+	if s == nil {
+		return nil
+	}
+	out := append(s.SHA1[:], s.SHA256[:]...)
+	return binary.BigEndian.AppendUint64(out, uint64(s.Size))
+}
+
+func unpackSent(b []byte) *Sent {
+	if len(b) != sentSize {
+		return nil
+	}
+	return &Sent{SHA1: [20]byte(b), SHA256: [32]byte(b[20:]), Size: int64(binary.BigEndian.Uint64(b[52:]))}
+}
+
+const sentSize = 20 + 32 + 8
+
 // text and hash are NULL where there is nothing.
 func text(t string) any {
 	if t == "" {
@@ -231,10 +262,7 @@ func (r *messageRow) message() Message {
 	}
 	copy(m.SHA1[:], r.sha1)
 	copy(m.SHA256[:], r.sha256)
-	if r.repaired != nil {
-		m.RepairedSHA256 = new([32]byte)
-		copy(m.RepairedSHA256[:], r.repaired)
-	}
+	m.Repaired = unpackSent(r.repaired)
 	return m
 }
 

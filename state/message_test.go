@@ -15,7 +15,7 @@ func TestMessageRoundTrip(t *testing.T) {
 	f := folderTest(t, s, "a@x.test")
 	full := Message{SrcUIDValidity: 4294967295, SrcUID: 4294967294, DstUIDValidity: 4294967293, DstUID: 4294967292, Size: 1 << 40,
 		InternalDate: time.Date(2024, 2, 29, 23, 59, 59, 0, time.FixedZone("", -(3*60+30)*60)), DateText: "odd", Flags: []string{`\Seen`, "Work"},
-		SHA1: [20]byte{19: 1}, SHA256: [32]byte{31: 1}, State: Vanished, Reason: "why", By: "target", RepairedSHA256: &[32]byte{1},
+		SHA1: [20]byte{19: 1}, SHA256: [32]byte{31: 1}, State: Vanished, Reason: "why", By: "target", Repaired: &Sent{SHA1: [20]byte{19: 2}, SHA256: [32]byte{31: 3}, Size: 4},
 		Wrote: true, DstGone: true, Removed: true, Left: true, Note: "keyword x lost"}
 	v := reflect.ValueOf(full)
 	for i := range v.NumField() {

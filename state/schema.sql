@@ -122,7 +122,7 @@ CREATE TABLE messages (
 	date_text       TEXT,             -- INTERNALDATE as sent, where it can't be read
 	reason          TEXT,
 	decider         TEXT,             -- who refused
-	repaired        BLOB,             -- SHA-256 of what was sent instead
+	repaired        BLOB,             -- what was sent instead: SHA-1, SHA-256, size (8 octets)
 	note            TEXT,
 	PRIMARY KEY (folder, src_uidvalidity, src_uid)
 ) STRICT, WITHOUT ROWID;
@@ -142,6 +142,9 @@ CREATE TABLE intents (
 	munged          BLOB,             -- SHA-1 with 8-bit header octets replaced, if there are any
 	begun           INTEGER NOT NULL,
 	run             INTEGER NOT NULL,
+	repaired        BLOB,             -- as messages.repaired
+	date_text       TEXT,
+	note            TEXT,
 	PRIMARY KEY (folder, src_uidvalidity, src_uid)
 ) STRICT, WITHOUT ROWID;
 

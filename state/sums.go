@@ -135,7 +135,7 @@ func (s *Sums) set(state MessageState, sum Sum) error {
 // message it is the hash of what was sent. An error is the last it yields.
 func (s *Store) Hashes(ctx context.Context, account int64) iter.Seq2[[32]byte, error] {
 	return func(yield func([32]byte, error) bool) {
-		err := s.each(ctx, "read hashes", `SELECT coalesce(m.repaired, m.sha256) AS hash FROM folders f
+		err := s.each(ctx, "read hashes", `SELECT coalesce(substr(m.repaired, 21, 32), m.sha256) AS hash FROM folders f
 			JOIN messages m ON m.folder = f.id AND m.src_uidvalidity = f.src_uidvalidity
 			WHERE f.account = ? AND m.state IN (1, 2) AND m.marks & 1 = 0 AND hash IS NOT NULL ORDER BY hash`, []any{account},
 			func(scan func(...any) error) (bool, error) {

@@ -111,7 +111,7 @@ func TestHashes(t *testing.T) {
 	messages[2].State = Refused
 	messages[3].State = Vanished
 	messages[4].DstGone = true
-	messages[5].RepairedSHA256 = &[32]byte{0xff, 0xff, 0xff, 0xff}
+	messages[5].Repaired = &Sent{SHA256: [32]byte{0xff, 0xff, 0xff, 0xff}}
 	messages[6].SrcUIDValidity = 2
 	must(t, s.Record(ctx, f.ID, messages))
 	must(t, s.Record(ctx, sent.ID, messages[:1])) // the same message twice
@@ -123,7 +123,7 @@ func TestHashes(t *testing.T) {
 		}
 		got = append(got, sum)
 	}
-	if len(got) != 5 || got[4] != *messages[5].RepairedSHA256 {
+	if len(got) != 5 || got[4] != messages[5].Repaired.SHA256 {
 		t.Errorf("%d hashes: %x", len(got), got)
 	}
 }

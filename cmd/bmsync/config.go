@@ -21,6 +21,8 @@ type Config struct {
 	Groups   string // groups.csv; need not be there unless the file names it
 	Rights   string // rights.csv; the same
 
+	Quarantine string // folder for messages that the target refuses; "": they are not kept
+
 	Sources    []Source
 	Targets    []Target
 	Domains    []Domain

@@ -205,12 +205,14 @@ func (c *Config) settings() []setting {
 		{"accounts", setter(&c.Accounts, parsePath)},
 		{"groups", setter(&c.Groups, parsePath)},
 		{"rights", setter(&c.Rights, parsePath)},
+		{"quarantine", setter(&c.Quarantine, parsePath)},
 		{"policy::target_version", setter(&p.TargetVersion, named(migrate.TargetBoth, migrate.Target4, migrate.Target5))},
 		{"policy::folders::junk", setter(&p.Folders.Junk, named(migrate.Exclude, migrate.Copy))},
 		{"policy::folders::trash", setter(&p.Folders.Trash, named(migrate.Copy, migrate.Exclude))},
 		{"policy::folders::subscribed_only", setter(&p.Folders.SubscribedOnly, optionalBool)},
 		{"policy::folders::into", setter(&p.Folders.Into, anyText)},
 		{"policy::messages::deleted", setter(&p.Messages.Deleted, named(migrate.Exclude, migrate.Copy))},
+		{"policy::messages::absurd_dates", setter(&p.Messages.AbsurdDates, named(migrate.KeepDates, migrate.HeaderDates))},
 		{"policy::flags::keywords", setter(&p.Flags.Keywords, named(migrate.KeepKeywords, migrate.DropKeywords))},
 		{"policy::into_non_empty", setter(&p.IntoNonEmpty, parseBool)},
 		{"policy::users::create", setter(&p.Users.Create, parseBool)},
@@ -306,6 +308,8 @@ func (c *Config) startFromDir(key string) {
 		c.Groups = c.path(c.Groups)
 	case "rights":
 		c.Rights = c.path(c.Rights)
+	case "quarantine":
+		c.Quarantine = c.path(c.Quarantine)
 	case "log::file":
 		c.Log.File = c.path(c.Log.File)
 	}

@@ -211,7 +211,14 @@ func (c *Config) readPolicy(m *mapping) {
 	c.flatten(shares)
 	c.Policy.Shares.Writers = shares.list("writers")
 	shares.done()
-	for _, name := range []string{"messages", "flags", "presync", "limits"} {
+	for _, r := range m.list("repairs") {
+		c.Policy.Repairs = append(c.Policy.Repairs, migrate.Repair(r))
+	}
+	flags := m.sub("flags")
+	c.flatten(flags)
+	c.Policy.Flags.Map = flags.pairs("map")
+	flags.done()
+	for _, name := range []string{"messages", "presync", "limits"} {
 		sub := m.sub(name)
 		c.flatten(sub)
 		sub.done()
@@ -251,6 +258,7 @@ func readException(m *mapping) migrate.Exception {
 	folders.done()
 	messages := m.sub("messages")
 	convert(messages, "deleted", &e.Messages.Deleted, named(migrate.Exclude, migrate.Copy))
+	convert(messages, "absurd_dates", &e.Messages.AbsurdDates, named(migrate.KeepDates, migrate.HeaderDates))
 	messages.done()
 	m.done()
 	return e

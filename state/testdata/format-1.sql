@@ -115,7 +115,7 @@ CREATE TABLE messages (
 	date_text       TEXT,             -- INTERNALDATE as sent, where it can't be read
 	reason          TEXT,
 	decider         TEXT,             -- who refused
-	repaired        BLOB,             -- SHA-256 of what was sent instead
+	repaired        BLOB,             -- what was sent instead: SHA-1, SHA-256, size (8 octets)
 	note            TEXT,
 	PRIMARY KEY (folder, src_uidvalidity, src_uid)
 ) STRICT, WITHOUT ROWID;
@@ -135,6 +135,9 @@ CREATE TABLE intents (
 	munged          BLOB,             -- SHA-1 with 8-bit header octets replaced, if there are any
 	begun           INTEGER NOT NULL,
 	run             INTEGER NOT NULL,
+	repaired        BLOB,             -- as messages.repaired
+	date_text       TEXT,
+	note            TEXT,
 	PRIMARY KEY (folder, src_uidvalidity, src_uid)
 ) STRICT, WITHOUT ROWID;
 
@@ -228,7 +231,7 @@ INSERT INTO accounts (id, source, source_login, source_folder, address, kind, st
 INSERT INTO folders VALUES (1, 1, 'INBOX', 'INBOX', 'INBOX', 'default', '', 'inbox', 0, 1700000000, 4, 3, 0, 1750000000, 12, 2, 0, 11, 1767225600000000000, 0, '', 'one is open', '', '', '');
 INSERT INTO messages VALUES (1, 1700000000, 1, 1, 2, 1750000000, 10, 2001, 1600000060, 120, 'S', unhex('3f29546453678b855931c174a97d6c0894b8f546'), unhex('b40711a88c7039756fb8a73827eabe2c0fe5a0346ca7e0a104adc0fc764f528d'), NULL, NULL, NULL, NULL, NULL);
 INSERT INTO messages VALUES (1, 1700000000, 2, 4, 0, 0, 0, 2002, NULL, NULL, ' Work', NULL, NULL, '"yesterday"', 'Message contains NUL characters', 'target', NULL, 'n');
-INSERT INTO intents VALUES (1, 1700000000, 3, 1750000000, 12, 2003, 1600000180, -210, 'AS $Forwarded', unhex('0100000000000000000000000000000000000002'), unhex('0300000000000000000000000000000000000000000000000000000000000004'), NULL, 1767225600000000000, 1);
+INSERT INTO intents VALUES (1, 1700000000, 3, 1750000000, 12, 2003, 1600000180, -210, 'AS $Forwarded', unhex('0100000000000000000000000000000000000002'), unhex('0300000000000000000000000000000000000000000000000000000000000004'), NULL, 1767225600000000000, 1, NULL, NULL, NULL);
 INSERT INTO doubts VALUES (1, 1700000000, 2, 1750000000, 9, 2002, NULL, NULL, unhex('0100000000000000000000000000000000000002'), NULL, 1767225600000000000);
 INSERT INTO objects VALUES (1, 'user', 'x.test', 'uid-anna', '', 'anna@x.test', '', 1, 1767225600000000000, 1767225601000000000, 0);
 INSERT INTO conflicts VALUES ('group', 'x.test', 'staff', '{}', 1, 1767225600000000000);
