@@ -240,7 +240,18 @@ func (t *Target) Subscribe(ctx context.Context, name string) error {
 	return t.named(ctx, "SUBSCRIBE", name, func(token string) error { return t.client.Subscribe(token).Wait() })
 }
 
-// Delete removes a mailbox: a probe's scratch folder.
+// Rename gives a mailbox another name, with those below it (RFC 9051 §6.3.6).
+// Parents of the new name are not made: create them first. BlueMind 5 leaves
+// what lies below a name with an accent behind, and gives no answer for a name
+// with "&"; Cyrus loses the subscriptions. Both keep UIDVALIDITY and UIDs.
+func (t *Target) Rename(ctx context.Context, from, to string) error {
+	if err := t.unsendable("RENAME", t.wire(to)); err != nil {
+		return err
+	}
+	return t.named(ctx, "RENAME", from, func(token string) error { return t.client.Rename(token, tokenFor(t.wire(to)), nil).Wait() })
+}
+
+// Delete removes a mailbox: a probe's scratch folder, or one whose source is gone.
 func (t *Target) Delete(ctx context.Context, name string) error {
 	return t.named(ctx, "DELETE", name, func(token string) error { return t.client.Delete(token).Wait() })
 }

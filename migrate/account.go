@@ -224,19 +224,26 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 	if !dst.Can("UIDPLUS") {
 		return blocked("bmsync needs UIDPLUS (RFC 4315) to know what it wrote", "the target doesn't announce UIDPLUS")
 	}
-	jobs, err := w.decide(ctx, src)
+	mapped, err := sourceFolders(ctx, src, w.plan, w.run.opts.Plan.Header.PolicyOf(w.plan))
 	if err != nil {
 		return err
 	}
 	if w.box, err = w.run.enter(ctx, dst, w.entry, w.plan.Kind, w.plan.Address); err != nil {
 		return err
 	}
+	if err := w.firstContact(ctx, dst); err != nil {
+		return err
+	}
+	if err := w.followRenames(ctx, src, dst, mapped); err != nil {
+		return err
+	}
+	jobs, err := w.decide(ctx, src, mapped)
+	if err != nil {
+		return err
+	}
 	w.listed = map[string]bool{}
 	for _, job := range jobs {
 		w.listed[folderKey(job.Source, job.Part)] = true
-	}
-	if err := w.firstContact(ctx, dst); err != nil {
-		return err
 	}
 	if err := w.makeFolders(ctx, dst, jobs); err != nil {
 		return err

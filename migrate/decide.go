@@ -16,29 +16,38 @@ import (
 // is, and no new one takes its place, compared without regard to case.
 func decideFolders(mapped []Mapped, a *PlanAccount, known []state.Folder) []folderJob {
 	h := homeOf(shareName(a.Kind, a.Address))
+	listed := listedNames(mapped)
 	planned := make(map[string]PlanFolder, len(a.Folders))
 	filled := map[string]string{} // source → target
 	taken := map[string]string{}  // folded target → source
+	kept := map[string]string{}   // of them, by folders that the source calls otherwise now
 	for _, f := range known {
 		if f.Rule == "" && f.DstMaxUID > 0 {
 			if whole(f.Part) {
 				filled[f.Source] = f.Target
 			}
 			taken[foldName(f.Target)] = f.Source
+			if f.Was != "" {
+				kept[foldName(f.Target)] = f.Source
+			}
 		}
 	}
 	for _, f := range a.Folders {
 		if whole(f.Part) {
 			planned[f.Source] = f
 		}
-		if f.Rule == "" {
-			taken[foldName(f.Target)] = f.Source
+		if f.Rule == "" && (listed[f.Source] || !renamedAway(f, known)) {
+			taken[foldName(f.Target)] = cmp.Or(kept[foldName(f.Target)], f.Source)
 		}
 	}
 	jobs := make([]folderJob, 0, len(mapped))
 	for _, m := range mapped {
 		job := folderJob{Mapped: m}
-		if f, ok := planned[m.Source]; ok && bySource(f.Rule) == bySource(m.Rule) {
+		f, ok := planned[m.Source]
+		if other := kept[foldName(f.Target)]; ok && f.Rule == "" && other != "" && other != m.Source {
+			ok = false // another folder, made under the old name of one that goes there
+		}
+		if ok && bySource(f.Rule) == bySource(m.Rule) {
 			job.Target, job.Role, job.Rule, job.Reason = f.Target, f.Role, f.Rule, f.Reason
 			jobs = append(jobs, job)
 			continue
@@ -74,15 +83,20 @@ func bySource(rule string) string {
 	return ""
 }
 
-// absentFolders are the folders that held mail when the plan was made, were to
-// be copied, and are not listed any more. halt says that they are too many for
-// somebody's tidying up: INBOX, which can't be renamed away, or most of them
-// without as many new ones.
-func absentFolders(mapped []Mapped, plan []PlanFolder) (absent []PlanFolder, halt bool) {
+func listedNames(mapped []Mapped) map[string]bool {
 	listed := make(map[string]bool, len(mapped))
 	for _, m := range mapped {
 		listed[m.Source] = true
 	}
+	return listed
+}
+
+// absentFolders are the folders that held mail when the plan was made, were to
+// be copied, and are not listed any more; one that is known by another name now
+// is none of them. halt says that they are too many for somebody's tidying up:
+// INBOX, which can't be renamed away, or most of them without as many new ones.
+func absentFolders(mapped []Mapped, plan []PlanFolder, known []state.Folder) (absent []PlanFolder, halt bool) {
+	listed := listedNames(mapped)
 	planned := make(map[string]bool, len(plan))
 	held := 0
 	for _, f := range plan {
@@ -91,7 +105,7 @@ func absentFolders(mapped []Mapped, plan []PlanFolder) (absent []PlanFolder, hal
 			continue
 		}
 		held++
-		if !listed[f.Source] {
+		if !listed[f.Source] && !renamedAway(f, known) {
 			absent = append(absent, f)
 			halt = halt || strings.EqualFold(f.Source, "INBOX")
 		}

@@ -96,7 +96,7 @@ func TestAbsentFolders(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			absent, halt := absentFolders(test.mapped, plan)
+			absent, halt := absentFolders(test.mapped, plan, nil)
 			if len(absent) != test.absent || halt != test.halt {
 				t.Errorf("%d absent, halt %t; want %d, %t", len(absent), halt, test.absent, test.halt)
 			}

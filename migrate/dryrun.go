@@ -217,7 +217,7 @@ func (w *dryWork) source(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if absent, halt := absentFolders(mapped, w.plan.Folders); halt {
+	if absent, halt := absentFolders(mapped, w.plan.Folders, rows); halt {
 		return tooFewFolders(absent)
 	}
 	jobs, err := splitUp(ctx, src, w.run.store, decideFolders(mapped, w.plan, rows), w.plan, rows)

@@ -18,9 +18,11 @@ const (
 	EventProvisioned  EventKind = "account.provisioned" // Text: created, or as wanted
 	EventAccountEnded EventKind = "account.ended"       // Text: its state; Reason, Mend
 	EventFolder       EventKind = "folder.done"
-	EventProgress     EventKind = "progress" // Messages and Bytes since the last one
-	EventRetry        EventKind = "retry"    // a session broke; Reason
-	EventSettling     EventKind = "settling" // asks the target what became of appends without an answer
+	EventProgress     EventKind = "progress"       // Messages and Bytes since the last one
+	EventRetry        EventKind = "retry"          // a session broke; Reason
+	EventRenamed      EventKind = "folder.renamed" // at the source; Folder: its name now; Text
+	EventRemoved      EventKind = "folder.removed" // from the target, since it is gone from the source; Text
+	EventSettling     EventKind = "settling"       // asks the target what became of appends without an answer
 	EventWarning      EventKind = "warning"
 	EventSurveyed     EventKind = "account.surveyed"
 	EventWould        EventKind = "would" // dry run: what a run would do

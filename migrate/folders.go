@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"bmsync/imap"
 	"bmsync/migrate/objects"
@@ -21,24 +20,20 @@ type folderJob struct {
 	split *splitFolder // of which it is a part; nil: it is whole
 }
 
-// decide lists the source's folders and says of each where it goes. Folders of
-// the plan that are gone from the source are told, and left out.
-func (w *accountWork) decide(ctx context.Context, src *imap.Source) ([]folderJob, error) {
-	mapped, err := sourceFolders(ctx, src, w.plan, w.run.opts.Plan.Header.PolicyOf(w.plan))
+// decide says of each of the source's folders where it goes. Folders of the plan
+// that are gone from the source are told, and left out.
+func (w *accountWork) decide(ctx context.Context, src *imap.Source, mapped []Mapped) ([]folderJob, error) {
+	known, err := w.run.store.Folders(ctx, w.row.ID)
 	if err != nil {
 		return nil, err
 	}
-	absent, halt := absentFolders(mapped, w.plan.Folders)
+	absent, halt := absentFolders(mapped, w.plan.Folders, known)
 	if halt {
 		return nil, tooFewFolders(absent)
 	}
 	for _, f := range absent {
 		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: f.Source,
 			Text: fmt.Sprintf("the source doesn't list the folder any more; it held %d messages when the plan was made", f.Survey.Messages)})
-	}
-	known, err := w.run.store.Folders(ctx, w.row.ID)
-	if err != nil {
-		return nil, err
 	}
 	jobs, err := splitUp(ctx, src, w.run.store, decideFolders(mapped, w.plan, known), w.plan, known)
 	if err != nil {
@@ -75,6 +70,9 @@ func (w *accountWork) keepFolder(ctx context.Context, job *folderJob, known []st
 		return err
 	}
 	row := known[i]
+	if row.Was != "" && row.DstMaxUID > 0 && row.Target != "" && job.Rule == "" {
+		job.Target = row.Target // the source renamed it, and its target kept its name
+	}
 	if row.DstMaxUID > 0 && row.Target != job.Target && job.Rule == "" {
 		return blocked("restore the earlier mapping, or start the account anew: bmsync reset "+w.plan.Address,
 			"folder %q was copied to %q before, and the plan says %q now", job.Source, row.Target, job.Target)
@@ -108,18 +106,10 @@ func (w *accountWork) makeFolders(ctx context.Context, dst *imap.Target, jobs []
 		if !have[job.Target] && job.row.DstMaxUID > 0 {
 			return &imap.WentBackError{Side: "target", Mailbox: w.box.imap(job.Target), What: "it was filled by an earlier run and is not there any more"}
 		}
-		levels := strings.Split(job.Target, "/")
-		for i := range levels {
-			path := strings.Join(levels[:i+1], "/")
-			if have[path] {
-				continue
-			}
-			if err := dst.Create(ctx, w.box.imap(path)); err != nil && !refused(err) {
-				return fmt.Errorf("create folder %q: %w", path, err)
-			}
-			have[path] = true // or it shows below that it isn't
-			made = append(made, path)
-		}
+		made = append(made, lackingLevels(job.Target, have)...)
+	}
+	if err := w.create(ctx, dst, made); err != nil {
+		return err
 	}
 	if len(made) > 0 {
 		if have, err = w.targetFolders(ctx, dst); err != nil {
@@ -132,6 +122,36 @@ func (w *accountWork) makeFolders(ctx context.Context, dst *imap.Target, jobs []
 		}
 	}
 	return w.subscribe(ctx, dst, jobs, made)
+}
+
+// lackingLevels are the levels of a path, itself the last, that a target has not;
+// they count as there from now on.
+func lackingLevels(path string, have map[string]bool) (lacking []string) {
+	for at := range len(path) + 1 {
+		if at < len(path) && path[at] != '/' || have[path[:at]] {
+			continue
+		}
+		have[path[:at]] = true // or it shows afterwards that it isn't
+		lacking = append(lacking, path[:at])
+	}
+	return lacking
+}
+
+// create makes folders, parents first. It is noted before, so that what runs
+// made can be told from what others did.
+func (w *accountWork) create(ctx context.Context, dst *imap.Target, paths []string) error {
+	if len(paths) == 0 {
+		return nil
+	}
+	if err := w.run.store.NoteMade(ctx, w.row.ID, w.run.id, paths); err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if err := dst.Create(ctx, w.box.imap(path)); err != nil && !refused(err) {
+			return fmt.Errorf("create folder %q: %w", path, err)
+		}
+	}
+	return nil
 }
 
 // subscribe makes folders show on BlueMind 4 in clients that ask with LSUB: those

@@ -24,7 +24,16 @@ func (w *accountWork) handedOver(ctx context.Context, src *imap.Source) (bool, e
 	if err != nil || open[w.row.ID]+doubts[w.row.ID] > 0 {
 		return false, err
 	}
-	jobs, err := w.decide(ctx, src)
+	mapped, err := sourceFolders(ctx, src, w.plan, w.run.opts.Plan.Header.PolicyOf(w.plan))
+	if err != nil {
+		return false, err
+	}
+	if !w.run.provision.maker.Dry {
+		if err := w.followRenames(ctx, src, nil, mapped); err != nil {
+			return false, err
+		}
+	}
+	jobs, err := w.decide(ctx, src, mapped)
 	if err != nil {
 		return false, err
 	}

@@ -13,9 +13,6 @@ import (
 	"bmsync/state"
 )
 
-// PhaseLive is the phase of an account whose rights a final run has set.
-const PhaseLive = "live"
-
 // makeShare makes sure of a shared mailbox and of who fills it: its writer
 // comes first, and has Write on it before the first message.
 func (v *provisioner) makeShare(ctx context.Context, d *bmapi.Domain, a *PlanAccount, row state.Account) (made, error) {

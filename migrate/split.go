@@ -213,6 +213,9 @@ func yearTarget(h home, target, year string, taken func(string) bool) string {
 // place.
 func splitUp(ctx context.Context, src *imap.Source, store *state.Store, jobs []folderJob, a *PlanAccount, known []state.Folder) ([]folderJob, error) {
 	seen, split := map[string][]string{}, map[string]*splitFolder{}
+	for i := range jobs { // one that the source renamed stays in parts
+		jobs[i].Split = jobs[i].Split || slices.ContainsFunc(known, func(f state.Folder) bool { return f.Source == jobs[i].Source && f.Part != "" && f.Was != "" })
+	}
 	for _, job := range jobs {
 		if !job.Split || job.Rule != "" {
 			continue

@@ -75,6 +75,8 @@ func eventLine(ev migrate.Event) string {
 		return fmt.Sprintf("  %s: %s; trying again", ev.Account, ev.Reason)
 	case migrate.EventSettling:
 		return fmt.Sprintf("  %s: %q: asking the target what became of %s without an answer", ev.Account, ev.Folder, many(ev.Messages, "message"))
+	case migrate.EventRenamed, migrate.EventRemoved:
+		return fmt.Sprintf("  %s: %q: %s", ev.Account, ev.Folder, ev.Text)
 	case migrate.EventWarning:
 		line := fmt.Sprintf("  %s: warning: %s", ev.Account, ev.Text)
 		if ev.Folder != "" {
