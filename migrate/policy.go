@@ -201,8 +201,8 @@ type Limits struct {
 	Memory        int64         `json:"memory" yaml:"memory"`                 // octets of messages held, all accounts together; the rest is spooled to disk
 	Settle        time.Duration `json:"settle" yaml:"settle"`                 // how long UIDNEXT must stand still before a lost APPEND is repeated
 	Retries       int           `json:"retries" yaml:"retries"`               // new sessions for one account without progress
-	BatchMessages int           `json:"batch_messages" yaml:"batch_messages"` // appends in flight
-	BatchBytes    int64         `json:"batch_bytes" yaml:"batch_bytes"`       // and their octets; one larger message goes alone
+	BatchMessages int           `json:"batch_messages" yaml:"batch_messages"` // that go together; two such batches are under way, to a far target more
+	BatchBytes    int64         `json:"batch_bytes" yaml:"batch_bytes"`       // and their octets at most; one larger message goes alone
 	Provision     int           `json:"provision" yaml:"provision"`           // calls at a time while users, shares and groups are made
 	MessageErrors int           `json:"message_errors" yaml:"message_errors"` // messages refused in one run after which an account begins no further folder; 0: never
 }

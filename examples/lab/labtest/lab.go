@@ -24,6 +24,7 @@ type Lab struct {
 	DovecotHome         string `json:"dovecot_home"`
 	DovecotMaster       string `json:"dovecot_master"`
 	DovecotMasterSecret string `json:"dovecot_master_secret"`
+	DovecotPID          int    `json:"dovecot_pid"`
 
 	CyrusIMAP      string `json:"cyrus_imap"`  // plain, STARTTLS
 	CyrusIMAPS     string `json:"cyrus_imaps"` // implicit TLS

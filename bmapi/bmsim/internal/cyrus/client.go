@@ -44,7 +44,7 @@ func dial(ctx context.Context, addr string, who login) (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cyrus: %w", err)
 	}
-	c := &client{conn: conn, r: bufio.NewReaderSize(conn, 32<<10)}
+	c := &client{conn: conn, r: bufio.NewReaderSize(quick{conn}, 32<<10)}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	if err := c.enter(who); err != nil {
