@@ -172,10 +172,15 @@ func (m *message) refusal() string {
 
 // message sends one message's responses; true means that the command ends here.
 func (f *fetching) message(m snapshot) (reply, bool) {
-	half := false
+	var part func(int64) int64
 	if len(f.plan.sections) > 0 {
-		t := f.spring(f.verb, m.uid)
-		if half = t != nil && t.Action == CutLiteral; t != nil && !half {
+		switch t := f.spring(f.verb, m.uid); {
+		case t == nil:
+		case t.Action == CutLiteral:
+			if part = t.Part; part == nil {
+				part = func(size int64) int64 { return size / 2 }
+			}
+		default:
 			if r, over := f.trapped(t); over {
 				return r, true
 			}
@@ -208,7 +213,7 @@ func (f *fetching) message(m snapshot) (reply, bool) {
 		parts = append(uid, parts...)
 		uid = nil
 	}
-	f.response(m, parts, uid, half)
+	f.response(m, parts, uid, part)
 	return reply{}, false
 }
 
@@ -251,10 +256,11 @@ func (f *fetching) parts(m snapshot) (uid, parts []string) {
 	return uid, parts
 }
 
-var errHalf = errors.New("half of a literal sent on purpose")
+var errPart = errors.New("part of a literal sent on purpose")
 
-// response sends one FETCH response with the sections as literals.
-func (f *fetching) response(m snapshot, before, after []string, half bool) {
+// response sends one FETCH response with the sections as literals, or only
+// part of the first, and cuts the connection then.
+func (f *fetching) response(m snapshot, before, after []string, part func(int64) int64) {
 	f.pause()
 	fmt.Fprintf(f.out, "* %d FETCH (", m.seq)
 	gap := ""
@@ -262,7 +268,7 @@ func (f *fetching) response(m snapshot, before, after []string, half bool) {
 		fmt.Fprint(f.out, gap, text)
 		gap = " "
 	}
-	if err := f.literals(m, gap, half); err != nil {
+	if err := f.literals(m, gap, part); err != nil {
 		f.cut() // no way back into step
 		return
 	}
@@ -272,7 +278,7 @@ func (f *fetching) response(m snapshot, before, after []string, half bool) {
 	fmt.Fprint(f.out, ")\r\n")
 }
 
-func (f *fetching) literals(m snapshot, gap string, half bool) error {
+func (f *fetching) literals(m snapshot, gap string, part func(int64) int64) error {
 	if len(f.plan.sections) == 0 {
 		return nil
 	}
@@ -288,9 +294,9 @@ func (f *fetching) literals(m snapshot, gap string, half bool) error {
 		}
 		fmt.Fprintf(f.out, "%s%s {%d}\r\n", gap, x.label, octets.Size())
 		gap = " "
-		if half {
-			io.CopyN(f.out, octets, octets.Size()/2)
-			return errHalf
+		if part != nil {
+			io.CopyN(f.out, octets, part(octets.Size()))
+			return errPart
 		}
 		if n, err := io.Copy(f.out, octets); err != nil || n != octets.Size() {
 			return errors.Join(err, io.ErrUnexpectedEOF)

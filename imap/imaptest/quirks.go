@@ -91,7 +91,7 @@ const (
 	Bad                      // answer BAD Text
 	Bye                      // untagged BYE Text, then close
 	Cut                      // close without a word
-	CutLiteral               // FETCH of UID: send half of the body, then close
+	CutLiteral               // FETCH of UID: send Part of the body, then close
 	Stall                    // answer nothing more until the connection ends
 	Delay                    // wait, then go on as if nothing had been
 	Obey                     // do it, then close before the tagged answer
@@ -109,6 +109,8 @@ type Trap struct {
 	Action  Action
 	Text    string // response code included, such as "[THROTTLED] slow down"
 	Wait    time.Duration
+	// Part is how many octets of a body of so many CutLiteral sends; nil: half.
+	Part func(size int64) int64
 }
 
 type trapState struct {
