@@ -63,6 +63,10 @@ type CopyOptions struct {
 	// it had delivered the message; nil: nothing is known.
 	Undelivered map[uint32]int
 
+	// SourceErrors is how many messages side by side in the folder the source may
+	// refuse before it is taken for sick; 0: any number. See SickError.
+	SourceErrors int
+
 	// Stop, when closed, ends the copy after what is in flight; the error is
 	// ErrStopped then.
 	Stop <-chan struct{}
@@ -166,9 +170,11 @@ type copier struct {
 
 	again    []Message // to be tried once more
 	lastTry  bool
-	later    bool            // a refusal is worth another try next time
-	left     bool            // a message stays pending
-	tooLarge bool            // a message is refused for its size
+	later    bool // a refusal is worth another try next time
+	left     bool // a message stays pending
+	tooLarge bool // a message is refused for its size
+	gap      sizeGap
+	listed   []Message       // the page of the source's listing that is worked off
 	bare     map[uint32]bool // to be sent with system flags only: the target refused others
 	lacking  []FlagChange    // of adopted messages
 	unplaced bool            // a message was stored and the server didn't say where
@@ -180,11 +186,12 @@ type copier struct {
 // again is always safe, and is how it resumes. It gives the state to keep for
 // the next call; after an error the state given in is still valid.
 //
-// Errors: *WentBackError, *QuotaError, *RightError, *AlteredError and ErrStopped
+// Errors: *WentBackError, *SickError, *QuotaError, *RightError, *AlteredError and ErrStopped
 // end the folder; an *Error of the session asks for a new session and another call.
 func CopyMailbox(ctx context.Context, src *Source, dst *Target, books Books, state FolderState, o CopyOptions) (FolderState, Tally, error) {
 	c := &copier{src: src, dst: dst, books: books, opts: o.withDefaults(), state: state, bare: map[uint32]bool{}}
 	next, err := c.run(ctx)
+	c.tally.Notes = append(c.tally.Notes, c.gap.note()...)
 	if err != nil {
 		return state, c.tally, err
 	}
@@ -289,9 +296,13 @@ func (c *copier) window(ctx context.Context, p page) error {
 	if p.listed, err = c.ours(ctx, p.listed); err != nil {
 		return err
 	}
+	c.listed = p.listed
 	d := Compare(p.listed, known, c.opts.Rules)
 	if n := len(d.Others); n > 0 {
 		return &WentBackError{"source", c.opts.Source, fmt.Sprintf("%d UIDs that were copied are other messages now", n)}
+	}
+	if err := c.measure(ctx, &d, p.listed); err != nil {
+		return err
 	}
 	c.tooLarge = c.tooLarge || d.TooLarge
 	apart := c.setApart(&d)

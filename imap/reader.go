@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"time"
 )
 
 // reader spools messages batch by batch, and hands the batches over in order.
@@ -17,9 +16,10 @@ type reader struct {
 	ready chan *batch
 	ahead *ahead
 
-	missing []Message // left out of the answers
-	mu      sync.Mutex
-	open    []*reading // asked for and not handed over, in order
+	missing  []Message   // left out of the answers
+	refusals map[int]int // by place in the listing
+	mu       sync.Mutex
+	open     []*reading // asked for and not handed over, in order
 }
 
 // reading is a batch being fetched.
@@ -122,27 +122,56 @@ func (r *reader) discard(f *reading) {
 	f.close(r.opts.Budget)
 }
 
-// fetchMissing asks one by one for what the source left out of its answers; what
-// it then refuses, or no longer lists, is settled.
+// fetchMissing asks one by one for what the source left out of its answers, and
+// after a pause again for what it refused, all of it together; what it then still
+// refuses, or no longer lists, is settled.
 func (r *reader) fetchMissing(ctx context.Context) error {
 	list := r.missing
-	for len(list) > 0 {
-		f, err := r.begin(ctx, &list)
-		if err != nil {
-			return err
-		}
-		for _, m := range f.list {
-			if err := r.fetchOne(ctx, m, f); err != nil {
-				r.discard(f)
+	for try := 0; len(list) > 0; try++ {
+		r.missing = nil
+		last := try >= len(r.opts.RetryDelays)
+		for len(list) > 0 {
+			if err := r.fetchEach(ctx, &list, try == 0, last); err != nil {
 				return err
 			}
 		}
-		f.gather()
-		if err := r.hand(ctx, f); err != nil {
+		if list = r.missing; len(list) == 0 {
+			return nil
+		}
+		// Shorter than for a target: who says no to one message is seldom busy.
+		if err := r.opts.Sleep(ctx, r.opts.RetryDelays[try]/5); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// fetchEach asks one by one for a batch of a list.
+func (r *reader) fetchEach(ctx context.Context, list *[]Message, first, last bool) error {
+	f, err := r.begin(ctx, list)
+	if err != nil {
+		return err
+	}
+	for _, m := range f.list {
+		refused, err := r.fetchOne(ctx, m, f)
+		if err == nil && refused != "" && first {
+			err = r.sick(m, refused)
+		}
+		if err != nil {
+			r.discard(f)
+			return err
+		}
+		switch {
+		case refused == "":
+		case last:
+			f.settled = append(f.settled, Outcome{SrcUID: m.UID, Size: m.Size, InternalDate: m.InternalDate, DateText: m.DateText,
+				Flags: Normalize(m.Flags), Fate: Refused, By: "source", Reason: "fetch: " + refused})
+		default:
+			r.missing = append(r.missing, m)
+		}
+	}
+	f.gather()
+	return r.hand(ctx, f)
 }
 
 // undelivered counts the message that was due when the source ended the
@@ -178,37 +207,27 @@ func (c *copier) spoolInto(wanted map[uint32]Message, got map[uint32]*spooled, b
 	}
 }
 
-// fetchOne asks for one message alone, twice, unless the source doesn't list
-// it any more, and settles it if the source doesn't deliver it.
-func (r *reader) fetchOne(ctx context.Context, m Message, f *reading) error {
-	o := Outcome{SrcUID: m.UID, Size: m.Size, InternalDate: m.InternalDate, DateText: m.DateText, Flags: Normalize(m.Flags)}
-	o.Fate, o.By, o.Reason = Refused, "source", "fetch: the source lists the message and does not deliver it"
-	for try := range 2 {
-		listed := false
-		err := r.src.Messages(ctx, m.UID, m.UID, func(Message) error { listed = true; return nil })
-		if err != nil && !refusal(err) {
-			return fmt.Errorf("list %q: %w", r.opts.Source, err)
-		}
-		if err == nil && !listed {
-			o.Fate, o.By, o.Reason = Vanished, "", ""
-			break
-		}
-		if try > 0 {
-			if err := r.opts.Sleep(ctx, time.Second); err != nil {
-				return err
-			}
-		}
-		words := r.src.Fetch(ctx, []uint32{m.UID}, r.spoolInto(map[uint32]Message{m.UID: m}, f.got, f.batch))
-		if words != nil && !refusal(words) {
-			return fmt.Errorf("fetch from %q: %w", r.opts.Source, words)
-		}
-		if f.got[m.UID] != nil {
-			return nil
-		}
-		if words != nil {
-			o.Reason = "fetch: " + serverWords(words)
-		}
+// fetchOne asks for one message alone. It gives why the source refuses it, in
+// its words; one that isn't listed any more is settled as vanished.
+func (r *reader) fetchOne(ctx context.Context, m Message, f *reading) (refused string, err error) {
+	listed := false
+	err = r.src.Messages(ctx, m.UID, m.UID, func(Message) error { listed = true; return nil })
+	if err != nil && !refusal(err) {
+		return "", fmt.Errorf("list %q: %w", r.opts.Source, err)
 	}
-	f.settled = append(f.settled, o)
-	return nil
+	if err == nil && !listed {
+		f.settled = append(f.settled, Outcome{SrcUID: m.UID, Size: m.Size, InternalDate: m.InternalDate, DateText: m.DateText,
+			Flags: Normalize(m.Flags), Fate: Vanished})
+		return "", nil
+	}
+	err = r.src.Fetch(ctx, []uint32{m.UID}, r.spoolInto(map[uint32]Message{m.UID: m}, f.got, f.batch))
+	switch {
+	case err != nil && !refusal(err):
+		return "", fmt.Errorf("fetch from %q: %w", r.opts.Source, err)
+	case f.got[m.UID] != nil:
+		return "", nil
+	case err != nil:
+		return serverWords(err), nil
+	}
+	return "the source lists the message and does not deliver it", nil
 }

@@ -164,6 +164,7 @@ func (w *writer) send(ctx context.Context, batches []*batch) error {
 		f := flight{batch: b, next: w.nextUID}
 		found := w.found(b.msgs)
 		for i, m := range b.msgs {
+			w.gap.see(m)
 			if o, ok := w.settled(m, found[i]); ok {
 				settled = append(settled, o)
 				continue

@@ -109,6 +109,10 @@ func judgeCopy(err error, v *verdict) bool {
 		v.scope, v.mend = accountHalt, "raise the quota of the mailbox, wait two minutes (BlueMind 5 remembers the old one), run again"
 		return true
 	}
+	if _, ok := errors.AsType[*imap.SickError](err); ok {
+		v.mend = "see what ails the source, then run again; policy.limits.message_errors: 0 has each of its messages named as refused instead"
+		return true
+	}
 	if r, ok := errors.AsType[*imap.RightError](err); ok {
 		v.scope, v.mend = accountHalt, fmt.Sprintf("see in BlueMind why the mailbox %q may not be written to by the user whose key is used, then run again", r.Mailbox)
 		return true

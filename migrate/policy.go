@@ -204,7 +204,7 @@ type Limits struct {
 	BatchMessages int           `json:"batch_messages" yaml:"batch_messages"` // that go together; two such batches are under way, to a far target more
 	BatchBytes    int64         `json:"batch_bytes" yaml:"batch_bytes"`       // and their octets at most; one larger message goes alone
 	Provision     int           `json:"provision" yaml:"provision"`           // calls at a time while users, shares and groups are made
-	MessageErrors int           `json:"message_errors" yaml:"message_errors"` // messages refused in one run after which an account begins no further folder; 0: never
+	MessageErrors int           `json:"message_errors" yaml:"message_errors"` // messages refused in one run after which an account begins no further folder, or refused by the source among 200 side by side, after which it ends; 0: never
 }
 
 // Exception is what one account does otherwise, and why.
