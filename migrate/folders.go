@@ -108,20 +108,36 @@ func (w *accountWork) makeFolders(ctx context.Context, dst *imap.Target, jobs []
 		}
 		made = append(made, lackingLevels(job.Target, have)...)
 	}
-	if err := w.create(ctx, dst, made); err != nil {
+	if err := w.createAll(ctx, dst, made); err != nil {
 		return err
 	}
-	if len(made) > 0 {
-		if have, err = w.targetFolders(ctx, dst); err != nil {
+	return w.subscribe(ctx, dst, jobs, made)
+}
+
+// createAll makes folders, parents first, until the target lists them all.
+func (w *accountWork) createAll(ctx context.Context, dst *imap.Target, paths []string) error {
+	for lacking := paths; len(lacking) > 0; {
+		if err := w.create(ctx, dst, lacking); err != nil {
 			return err
 		}
-		for _, path := range made {
-			if !have[path] {
-				return blocked("map the folder to another name under policy.folders.map, and plan again", "the target would not create folder %q", path)
-			}
+		have, err := w.targetFolders(ctx, dst)
+		if err != nil {
+			return err
 		}
+		lacking = slices.DeleteFunc(slices.Clone(lacking), func(path string) bool { return have[path] })
+		if len(lacking) == 0 {
+			return nil
+		}
+		done, err := w.detour(ctx, dst, lacking[0], have)
+		if err != nil {
+			return err
+		}
+		if !done {
+			return blocked("map the folder to another name under policy.folders.map, and plan again", "the target would not create folder %q", lacking[0])
+		}
+		lacking = lacking[1:]
 	}
-	return w.subscribe(ctx, dst, jobs, made)
+	return nil
 }
 
 // lackingLevels are the levels of a path, itself the last, that a target has not;

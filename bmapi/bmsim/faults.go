@@ -55,8 +55,8 @@ type IMAPFault = endpoint.Fault
 // IMAPFaultKind says what goes wrong there.
 type IMAPFaultKind = endpoint.FaultKind
 
-// What can go wrong on the IMAP side. All but Bye, Silent, SlowIMAP and
-// UnknownError concern APPEND alone.
+// What can go wrong on the IMAP side. All but Bye, Silent, SlowIMAP,
+// UnknownError and CutDone concern APPEND alone.
 const (
 	DropStored    = endpoint.DropStored    // stored, cut before the tagged OK
 	DropLost      = endpoint.DropLost      // cut, nothing stored
@@ -66,6 +66,7 @@ const (
 	UnknownError  = endpoint.UnknownError  // "NO unknown error: …"
 	Silent        = endpoint.Silent        // no answer, nothing done
 	SlowIMAP      = endpoint.Slow          // Delay before the command
+	CutDone       = endpoint.CutDone       // done, cut instead of the answer
 	WrongUID      = endpoint.WrongUID      // APPENDUID names another UID
 	WrongSHA1     = endpoint.WrongSHA1     // the OK names another digest
 	Altered       = endpoint.Altered       // one octet stored wrongly

@@ -13,8 +13,8 @@ import (
 // FaultKind says what goes wrong.
 type FaultKind string
 
-// What can go wrong. All but Bye, Silent, Slow and UnknownError concern APPEND
-// alone.
+// What can go wrong. All but Bye, Silent, Slow, UnknownError and CutDone concern
+// APPEND alone.
 const (
 	// DropStored stores the message and cuts the connection before the tagged OK.
 	DropStored FaultKind = "drop-stored"
@@ -36,6 +36,8 @@ const (
 	Silent FaultKind = "silent"
 	// Slow waits Delay before the command is executed.
 	Slow FaultKind = "slow"
+	// CutDone executes the command and cuts the connection instead of answering.
+	CutDone FaultKind = "cut-done"
 	// WrongUID names a UID in APPENDUID that the message doesn't have.
 	WrongUID FaultKind = "wrong-uid"
 	// WrongSHA1 names another digest in the OK than that of the message.
@@ -48,13 +50,13 @@ const (
 	Lost FaultKind = "lost"
 )
 
-var faultKinds = []FaultKind{DropStored, DropLost, LateCommit, CutLiteral, Bye, UnknownError, Silent, Slow, WrongUID,
+var faultKinds = []FaultKind{DropStored, DropLost, LateCommit, CutLiteral, Bye, UnknownError, Silent, Slow, CutDone, WrongUID,
 	WrongSHA1, Altered, AlteredHidden, Lost}
 
 // Fault is one thing that goes wrong, for commands that match.
 type Fault struct {
 	Kind   FaultKind     `json:"kind"`
-	Verb   string        `json:"verb,omitempty"`   // of Bye, Silent, Slow and UnknownError; "": APPEND; "*": any
+	Verb   string        `json:"verb,omitempty"`   // of Bye, Silent, Slow, UnknownError and CutDone; "": APPEND; "*": any
 	Login  string        `json:"login,omitempty"`  // default address, or login as sent; "": any
 	Folder string        `json:"folder,omitempty"` // decoded, as the client names it; "": any
 	Skip   int           `json:"skip,omitempty"`   // matching commands that are spared first
@@ -127,7 +129,7 @@ type occasion struct {
 
 func (x *Fault) matches(o occasion) bool {
 	switch x.Kind {
-	case Bye, Silent, Slow, UnknownError:
+	case Bye, Silent, Slow, UnknownError, CutDone:
 		if x.Verb != "*" && x.Verb != o.verb {
 			return false
 		}

@@ -339,6 +339,10 @@ func (s *session) execute(ctx context.Context, t *task) {
 		s.out.line("%s NO unknown error: %s", t.tag, errNoMailbox)
 		return
 	}
+	if _, ok := s.strike(t.verb, t.folder, CutDone); ok {
+		s.out.silence()
+		defer func() { s.cut(); s.drain() }()
+	}
 	switch err := t.run(ctx); {
 	case err == nil, errors.Is(err, errNoAnswer), errors.Is(err, errGone):
 	default:
