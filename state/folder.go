@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -65,23 +66,40 @@ func (f Folder) values() []any {
 // file has it; where there is none, f is stored. An empty wire name stands for
 // the decoded one (mail files have no other).
 func (s *Store) EnsureFolder(ctx context.Context, f Folder) (Folder, error) {
+	got, err := s.EnsureFolders(ctx, []Folder{f})
+	if err != nil {
+		return Folder{}, err
+	}
+	return got[0], nil
+}
+
+// EnsureFolders is EnsureFolder for several, in one transaction.
+func (s *Store) EnsureFolders(ctx context.Context, list []Folder) ([]Folder, error) {
+	got := make([]Folder, len(list))
+	err := s.write(ctx, "ensure folders", func(ctx context.Context, tx *sql.Tx) (err error) {
+		for i, f := range list {
+			if got[i], err = ensureFolder(ctx, tx, f); err != nil {
+				return fmt.Errorf("%s: %w", f.Source, err)
+			}
+		}
+		return nil
+	})
+	return got, err
+}
+
+func ensureFolder(ctx context.Context, tx *sql.Tx, f Folder) (Folder, error) {
 	if f.SourceWire == "" {
 		f.SourceWire = f.Source
 	}
-	var got Folder
-	err := s.write(ctx, "ensure folder "+f.Source, func(ctx context.Context, tx *sql.Tx) (err error) {
-		got, err = scanFolder(tx.QueryRowContext(ctx, "SELECT "+folderColumns+" FROM folders WHERE account = ? AND source_wire = ? AND part = ?",
-			f.Account, f.SourceWire, f.Part).Scan)
-		if !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		got, err = scanFolder(tx.QueryRowContext(ctx, `INSERT INTO folders (account, source_wire, source, target, rule, reason, role, late,
-			src_uidvalidity, src_uidnext, src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid,
-			listed_at, complete, rules, fault, part) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING `+folderColumns,
-			append(append([]any{f.Account, f.SourceWire}, f.values()...), f.Part)...).Scan)
-		return err
-	})
-	return got, err
+	got, err := scanFolder(tx.QueryRowContext(ctx, "SELECT "+folderColumns+" FROM folders WHERE account = ? AND source_wire = ? AND part = ?",
+		f.Account, f.SourceWire, f.Part).Scan)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return got, err
+	}
+	return scanFolder(tx.QueryRowContext(ctx, `INSERT INTO folders (account, source_wire, source, target, rule, reason, role, late,
+		src_uidvalidity, src_uidnext, src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid,
+		listed_at, complete, rules, fault, part) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING `+folderColumns,
+		append(append([]any{f.Account, f.SourceWire}, f.values()...), f.Part)...).Scan)
 }
 
 // UpdateFolder writes all but the key of a folder, found by its ID. A
@@ -89,11 +107,30 @@ func (s *Store) EnsureFolder(ctx context.Context, f Folder) (Folder, error) {
 // DstMaxUID is not lowered while DstUIDValidity stays: it is what shows that a
 // target went back in time.
 func (s *Store) UpdateFolder(ctx context.Context, f Folder) error {
-	return s.exec(ctx, "update folder "+f.Source, `UPDATE folders SET source = ?1, target = ?2, rule = ?3, reason = ?4, role = ?5,
-		late = ?6, src_uidvalidity = iif(?7 = 0, src_uidvalidity, ?7), src_uidnext = ?8, src_exists = ?9, src_modseq = ?10,
-		dst_uidvalidity = iif(?11 = 0, dst_uidvalidity, ?11), dst_uidnext = ?12, dst_exists = ?13, dst_modseq = ?14,
-		dst_max_uid = iif(?11 IN (0, dst_uidvalidity), max(dst_max_uid, ?15), ?15),
-		listed_at = ?16, complete = ?17, rules = ?18, fault = ?19 WHERE id = ?20`, append(f.values(), f.ID)...)
+	return s.UpdateFolders(ctx, []Folder{f})
+}
+
+// UpdateFolders is UpdateFolder for several, in one transaction.
+func (s *Store) UpdateFolders(ctx context.Context, list []Folder) error {
+	if len(list) == 0 {
+		return nil
+	}
+	return s.write(ctx, "update folders", func(ctx context.Context, tx *sql.Tx) error {
+		for _, f := range list {
+			result, err := tx.ExecContext(ctx, `UPDATE folders SET source = ?1, target = ?2, rule = ?3, reason = ?4, role = ?5,
+				late = ?6, src_uidvalidity = iif(?7 = 0, src_uidvalidity, ?7), src_uidnext = ?8, src_exists = ?9, src_modseq = ?10,
+				dst_uidvalidity = iif(?11 = 0, dst_uidvalidity, ?11), dst_uidnext = ?12, dst_exists = ?13, dst_modseq = ?14,
+				dst_max_uid = iif(?11 IN (0, dst_uidvalidity), max(dst_max_uid, ?15), ?15),
+				listed_at = ?16, complete = ?17, rules = ?18, fault = ?19 WHERE id = ?20`, append(f.values(), f.ID)...)
+			if err != nil {
+				return fmt.Errorf("%s: %w", f.Source, err)
+			}
+			if n, err := result.RowsAffected(); err != nil || n == 0 {
+				return fmt.Errorf("%s: %w", f.Source, errors.Join(err, ErrNotFound))
+			}
+		}
+		return nil
+	})
 }
 
 // DropFolder forgets a folder from which nothing has gone to the target. It

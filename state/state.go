@@ -23,6 +23,9 @@ type Store struct {
 	turn   chan struct{} // holds a token while nobody writes
 	reader *sql.DB
 
+	joining sync.Mutex
+	joined  []*writing // wait for somebody's turn
+
 	closing sync.Once
 	closed  error
 }
@@ -184,51 +187,6 @@ func (s *Store) abandon() error {
 		errs = append(errs, s.writer.Close())
 	}
 	return errors.Join(append(errs, s.lock.release())...)
-}
-
-// write runs fn in one transaction, when its turn has come. Once begun, the
-// transaction does not listen to ctx: it is short, and SQLite's own
-// interruption would cost a goroutine for each statement.
-func (s *Store) write(ctx context.Context, what string, fn func(ctx context.Context, tx *sql.Tx) error) error {
-	if s.lock == nil {
-		return ErrReadOnly
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	select {
-	case <-s.turn:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	defer func() { s.turn <- struct{}{} }()
-	return s.fault(what, transact(context.WithoutCancel(ctx), s.writer, fn))
-}
-
-func transact(ctx context.Context, db *sql.DB, fn func(ctx context.Context, tx *sql.Tx) error) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() // after Commit: nothing
-	if err := fn(ctx, tx); err != nil {
-		return err
-	}
-	return tx.Commit()
-}
-
-// exec is write for one statement that must touch a row.
-func (s *Store) exec(ctx context.Context, what, query string, args ...any) error {
-	return s.write(ctx, what, func(ctx context.Context, tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, query, args...)
-		if err != nil {
-			return err
-		}
-		if n, err := result.RowsAffected(); err != nil || n > 0 {
-			return err
-		}
-		return ErrNotFound
-	})
 }
 
 // each runs query on a connection for reading and calls fn for every row,
