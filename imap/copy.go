@@ -28,10 +28,15 @@ type CopyOptions struct {
 	// Only says which of the source's messages belong to this copy, where the
 	// others go to other targets; nil: all.
 	Only func(context.Context, Message) (bool, error)
-	// Others gives the target's UIDs from first on that copies of other source
-	// folders into this target claim; nil: there are none.
-	Others func(ctx context.Context, first uint32, claim func(uid uint32)) error
-	Rules  Rules
+	// Others gives the target's UIDs from first on, under a UIDVALIDITY, that
+	// copies of other source folders into this target claim; nil: there are none.
+	Others func(ctx context.Context, dstUIDValidity, first uint32, claim func(uid uint32)) error
+	// Digests tells the SHA-1 of the target folder's messages from UID first on by
+	// another way than IMAP, for a server whose listing doesn't; nil: there is none.
+	// It may tell of some only, in any order, and of others beside: those it
+	// doesn't tell of are read.
+	Digests func(ctx context.Context, first uint32, tell func(uid uint32, sha1 [20]byte)) error
+	Rules   Rules
 
 	// Batch is how many messages go together, and BatchBytes how many octets of
 	// them; 64 and 4 MiB. Two batches are in flight, and more where the round
@@ -149,6 +154,7 @@ type Tally struct {
 	Listed                                                         int  // messages the source listed
 	Elsewhere                                                      int  // listed beside these, and not of this copy
 	Copied, Adopted, Refused, Excluded, Vanished, Flagged, Settled int
+	Carried                                                        int // known under another UIDVALIDITY of the source
 	Bytes                                                          int64
 	Notes                                                          []string
 }
@@ -158,10 +164,13 @@ type copier struct {
 	dst         *Target
 	books       Books
 	ledger      Ledger
+	formers     []*former
 	opts        CopyOptions
 	state       FolderState
+	srcValidity uint32
 	dstValidity uint32
-	adopt       map[[20]byte][]Message
+	adoptFrom   uint32       // lowest target UID that may be adopted; 0: none is
+	adopt       *contents    // read when it is first needed
 	reserved    map[twin]int // messages of this window that may yet be found
 	tally       Tally
 	firstNew    uint32 // lowest target UID written in this call; 0: none
@@ -206,7 +215,7 @@ func (c *copier) run(ctx context.Context) (FolderState, error) {
 	if err := c.sameTime(from, to); err != nil {
 		return c.state, err
 	}
-	c.dstValidity, c.nextUID = to.UIDValidity, to.UIDNext
+	c.srcValidity, c.dstValidity, c.nextUID = from.UIDValidity, to.UIDValidity, to.UIDNext
 	c.ledger = c.books(from.UIDValidity, to.UIDValidity)
 	still, err := c.targetStill(ctx, to, newest)
 	if err != nil {
@@ -215,18 +224,8 @@ func (c *copier) run(ctx context.Context) (FolderState, error) {
 	if c.tally.Unmoved = still && c.unmoved(from); c.tally.Unmoved {
 		return c.state, nil
 	}
-	if c.state.SrcUIDValidity != 0 && c.state.SrcUIDValidity != from.UIDValidity {
-		// The source numbers its messages anew: those that are on the target
-		// already are known by their content only.
-		c.opts.Adopt = true
-	}
-	if err := c.settle(ctx); err != nil {
+	if err := c.catchUp(ctx, from, to, still); err != nil {
 		return c.state, err
-	}
-	if !still {
-		if err := c.lookAtTarget(ctx); err != nil {
-			return c.state, err
-		}
 	}
 	c.pages = newPages(c, from)
 	for {
@@ -241,6 +240,39 @@ func (c *copier) run(ctx context.Context) (FolderState, error) {
 			return c.finish(ctx, from)
 		}
 	}
+}
+
+// catchUp brings the ledger up to what the servers show: of what it says, and of
+// what it doesn't know yet.
+func (c *copier) catchUp(ctx context.Context, from, to Status, still bool) (err error) {
+	if err := c.openFormers(ctx); err != nil {
+		return err
+	}
+	present := 0
+	if s := c.state; s.DstMaxUID != 0 && s.DstUIDValidity != to.UIDValidity {
+		if present, err = c.readdress(ctx, to); err != nil {
+			return err
+		}
+		still = true
+	}
+	if err := c.settle(ctx); err != nil {
+		return err
+	}
+	if !still {
+		if present, err = c.lookAtTarget(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.readFormers(ctx); err != nil {
+		return err
+	}
+	// Where nothing is kept of what was copied under another UIDVALIDITY, it is
+	// known by its content only.
+	lost := c.state.SrcUIDValidity != 0 && c.state.SrcUIDValidity != from.UIDValidity && len(c.formers) == 0
+	if c.adoptFrom = 1; !c.opts.Adopt && !lost {
+		c.adoptFrom, err = c.arrivals(ctx, to, present)
+	}
+	return err
 }
 
 // open asks both servers at once what they say of the folder, and the target for
@@ -272,9 +304,7 @@ func (c *copier) sameTime(from, to Status) error {
 		return fmt.Errorf("folder %q: %w", c.opts.Source, ErrNoUIDValidity)
 	case s.SrcUIDValidity == from.UIDValidity && from.UIDNext != 0 && from.UIDNext < s.SrcUIDNext:
 		return &WentBackError{"source", c.opts.Source, fmt.Sprintf("UIDNEXT was %d and is %d", s.SrcUIDNext, from.UIDNext)}
-	case s.DstMaxUID != 0 && s.DstUIDValidity != to.UIDValidity:
-		return &WentBackError{"target", c.opts.Target, fmt.Sprintf("UIDVALIDITY was %d and is %d: the folder was made anew", s.DstUIDValidity, to.UIDValidity)}
-	case s.DstMaxUID != 0 && to.UIDNext <= s.DstMaxUID:
+	case s.DstMaxUID != 0 && s.DstUIDValidity == to.UIDValidity && to.UIDNext <= s.DstMaxUID:
 		return &WentBackError{"target", c.opts.Target, fmt.Sprintf("UIDNEXT is %d, but we wrote UID %d", to.UIDNext, s.DstMaxUID)}
 	}
 	return nil
@@ -289,11 +319,15 @@ func (c *copier) selectTarget(ctx context.Context) error {
 
 // window works off one page of the source's listing.
 func (c *copier) window(ctx context.Context, p page) error {
-	known, err := c.ledger.Known(ctx, p.first, p.last)
-	if err != nil {
+	var err error
+	if p.listed, err = c.ours(ctx, p.listed); err != nil {
 		return err
 	}
-	if p.listed, err = c.ours(ctx, p.listed); err != nil {
+	if err := c.carryByUID(ctx, p); err != nil {
+		return err
+	}
+	known, err := c.ledger.Known(ctx, p.first, p.last)
+	if err != nil {
 		return err
 	}
 	c.listed = p.listed
@@ -314,7 +348,7 @@ func (c *copier) window(ctx context.Context, p page) error {
 	if err := c.book(ctx, d); err != nil {
 		return err
 	}
-	if wanted := append(slices.Concat(apart...), d.Copy...); c.opts.Adopt && len(wanted) > 0 {
+	if wanted := append(slices.Concat(apart...), d.Copy...); len(wanted) > 0 {
 		if err := c.readyToAdopt(ctx, wanted); err != nil {
 			return err
 		}
@@ -391,14 +425,15 @@ func (c *copier) setApart(d *Delta) (groups [][]Message) {
 	return groups
 }
 
-// readyToAdopt lists, once, what the target has that no row claims.
+// readyToAdopt lists, once, what the target has that no row claims, where it may
+// have what is wanted.
 func (c *copier) readyToAdopt(ctx context.Context, list []Message) (err error) {
 	c.reserved = make(map[twin]int, len(list))
 	for _, m := range list {
 		c.reserved[twinOf(m)]++
 	}
-	if c.adopt == nil {
-		c.adopt, err = c.unclaimed(ctx, 1, nil)
+	if c.adopt == nil && c.adoptFrom != 0 {
+		c.adopt, err = c.unclaimed(ctx, c.adoptFrom, nil)
 	}
 	return err
 }

@@ -26,12 +26,13 @@ type memLedger struct {
 	notes   map[uint32]string
 	intents map[uint32]imap.Intent
 	doubts  map[uint32]imap.Doubt
+	under   map[uint32]uint32 // intents → UIDVALIDITY of the target
 	begun   int
 }
 
 func newLedger() *memLedger {
 	return &memLedger{rows: map[uint32]imap.Outcome{}, gone: map[uint32]bool{}, notes: map[uint32]string{},
-		intents: map[uint32]imap.Intent{}, doubts: map[uint32]imap.Doubt{}}
+		intents: map[uint32]imap.Intent{}, doubts: map[uint32]imap.Doubt{}, under: map[uint32]uint32{}}
 }
 
 func sorted[V any](m map[uint32]V) []V {
@@ -172,6 +173,61 @@ func (l *memLedger) ClearDoubts(_ context.Context, uids []uint32) error {
 	return nil
 }
 
+func (l *memLedger) Former(context.Context) ([]uint32, bool, error) { return nil, false, nil }
+
+func (l *memLedger) Carry(context.Context, uint32, []imap.Carried) error {
+	return errors.New("this ledger knows one UIDVALIDITY of the source")
+}
+
+func (l *memLedger) Readdress(context.Context, []imap.Readdressed) error {
+	return errors.New("this ledger knows one UIDVALIDITY of the target")
+}
+
+// memView is a memLedger under one UIDVALIDITY of the target.
+type memView struct {
+	*memLedger
+	dstValidity uint32
+}
+
+func (v memView) Claims(ctx context.Context, first uint32, limit int) ([]imap.Claim, error) {
+	list, err := v.memLedger.Claims(ctx, first, 1<<30)
+	defer v.locked()()
+	list = slices.DeleteFunc(list, func(cl imap.Claim) bool { return v.rows[cl.SrcUID].DstUIDValidity != v.dstValidity })
+	return list[:min(limit, len(list))], err
+}
+
+func (v memView) Open(ctx context.Context) ([]imap.Intent, error) {
+	list, err := v.memLedger.Open(ctx)
+	defer v.locked()()
+	return slices.DeleteFunc(list, func(in imap.Intent) bool { return v.under[in.SrcUID] != v.dstValidity }), err
+}
+
+func (v memView) Begin(ctx context.Context, batch []imap.Intent) error {
+	for _, in := range batch {
+		v.under[in.SrcUID] = v.dstValidity
+	}
+	return v.memLedger.Begin(ctx, batch)
+}
+
+func (v memView) Readdress(_ context.Context, rows []imap.Readdressed) error {
+	defer v.locked()()
+	for _, r := range rows {
+		o := v.rows[r.SrcUID]
+		o.DstUIDValidity, o.DstUID = v.dstValidity, r.DstUID
+		v.rows[r.SrcUID] = o
+	}
+	return nil
+}
+
+func (v memView) Repoint(ctx context.Context, src, dst uint32) error {
+	err := v.memLedger.Repoint(ctx, src, dst)
+	defer v.locked()()
+	o := v.rows[src]
+	o.DstUIDValidity = v.dstValidity
+	v.rows[src] = o
+	return err
+}
+
 // maxUID is the highest target UID that the rows claim.
 func (l *memLedger) maxUID() (uid uint32) {
 	defer l.locked()()
@@ -250,7 +306,7 @@ func (p *pair) copy(addr string) (imap.Tally, error) {
 	if state.DstMaxUID > 0 && state.DstUIDValidity == 0 {
 		state.DstUIDValidity = p.to.UIDValidity() // the rows say so in the real ledger
 	}
-	books := func(uint32, uint32) imap.Ledger { return p.ledger }
+	books := func(_, dst uint32) imap.Ledger { return memView{p.ledger, dst} }
 	next, tally, err := imap.CopyMailbox(p.t.Context(), src, dst, books, state, p.opts)
 	if err != nil {
 		return tally, err
@@ -459,7 +515,16 @@ func TestCopyWentBack(t *testing.T) {
 			p.replaceNewest(15)
 			p.fill(1)
 		}, "target"},
-		{"target folder made anew", func(p *pair) { p.to.SetUIDValidity(p.state.DstUIDValidity + 5) }, "target"},
+		{"target folder made anew, and empty", func(p *pair) { p.remake(nil) }, "target"},
+		{"target folder made anew, and another account's", func(p *pair) {
+			p.remake(nil)
+			for i := range 30 {
+				p.to.Append(imaptest.Message{Body: letter(900+i, "another"), InternalDate: time.Unix(1.2e9, 0)})
+			}
+		}, "target"},
+		{"target folder made anew, with half of ours", func(p *pair) {
+			p.remake(func(i int) bool { return i%2 == 0 })
+		}, "target"},
 		{"most messages gone from the target", func(p *pair) {
 			for i, m := range p.to.Messages() {
 				if i%2 == 0 {

@@ -173,6 +173,12 @@ func (s uidSeen) has(uid uint32) bool {
 	return page != nil && page[uid>>6&63]&(1<<(uid&63)) != 0
 }
 
+func (s uidSeen) remove(uid uint32) {
+	if page := s[uid>>12]; page != nil {
+		page[uid>>6&63] &^= 1 << (uid & 63)
+	}
+}
+
 // listing gathers the answers of a listing and hands each message on once, as
 // soon as all that was asked for is known of it.
 type listing struct {

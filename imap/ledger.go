@@ -76,10 +76,20 @@ type Claim struct {
 	Size           int64 // of the copy
 	InternalDate   time.Time
 	SHA1           [20]byte // of the copy
+	Stored         [20]byte // of what the target made of it, where that is known to differ; else zero
 	Flags          []string
 	Gone           bool
 	Fate           Fate
 }
+
+// Carried is a source message whose row is of a former UIDVALIDITY.
+type Carried struct {
+	From, To uint32 // its UID then and now
+	Size     int64  // what the source says it is now, where the row's is to be replaced; -1: it stays
+}
+
+// Readdressed is a copy that has another UID on the target than before.
+type Readdressed struct{ SrcUID, DstUID uint32 }
 
 // Ledger is what the engine asks of the state of one folder, under the
 // present UIDVALIDITYs of its source and target. Each method is one transaction, durable
@@ -109,6 +119,16 @@ type Ledger interface {
 	Annotate(ctx context.Context, notes map[uint32]string) error
 	// Gone marks copies seen missing on the target.
 	Gone(ctx context.Context, srcUIDs []uint32) error
+	// Former gives the source's UIDVALIDITYs, other than the present one, under
+	// which something is kept. open says that some of it may yet be matched with
+	// what the source lists now.
+	Former(ctx context.Context) (srcUIDValidities []uint32, open bool, err error)
+	// Carry moves rows of a former UIDVALIDITY to the present one, with all that
+	// is known of them. One that had vanished and has a copy is no longer vanished.
+	Carry(ctx context.Context, srcUIDValidity uint32, rows []Carried) error
+	// Readdress gives rows the UIDs that their copies have under the present
+	// UIDVALIDITY of the target.
+	Readdress(ctx context.Context, rows []Readdressed) error
 
 	Doubts(ctx context.Context) ([]Doubt, error)
 	AddDoubts(ctx context.Context, batch []Doubt) error

@@ -31,26 +31,41 @@ func (c *copier) targetStill(ctx context.Context, to Status, newest []Message) (
 }
 
 // lookAtTarget compares what we wrote with what the target shows, where it may
-// have moved. A UID of ours with another size or date is not our message: the
-// target was restored and has filled up again.
-func (c *copier) lookAtTarget(ctx context.Context) error {
+// have moved, and gives how much of it is there. A UID of ours with another size
+// or date is not our message: the target was restored and has filled up again.
+func (c *copier) lookAtTarget(ctx context.Context) (present int, err error) {
 	if c.state.DstMaxUID == 0 {
-		return nil
+		return 0, nil
 	}
 	var seen shown
-	err := c.claims(ctx, 1, func(page []Claim) error { return c.lookAtPage(ctx, page, &seen) })
-	switch {
-	case err != nil:
-		return err
-	case seen.strangers > 0:
-		return &WentBackError{"target", c.opts.Target, fmt.Sprintf("%d UIDs that we wrote hold other messages now", seen.strangers)}
-	case len(seen.fresh) == 0:
-		return nil
-	case manyGone(seen.gone, seen.ours):
-		return &WentBackError{"target", c.opts.Target, fmt.Sprintf("%d of the %d messages that we wrote are gone", seen.gone, seen.ours)}
+	fresh, all := map[Ledger][]uint32{}, 0
+	for _, l := range c.ledgers() {
+		seen.fresh = nil
+		if err := eachClaim(ctx, l, 1, func(page []Claim) error { return c.lookAtPage(ctx, page, &seen) }); err != nil {
+			return 0, err
+		}
+		fresh[l] = seen.fresh
+		all += len(seen.fresh)
 	}
-	c.tally.Notes = append(c.tally.Notes, fmt.Sprintf("%d messages were deleted on the target after they were copied", len(seen.fresh)))
-	return c.ledger.Gone(ctx, seen.fresh)
+	present = seen.ours - seen.gone
+	switch {
+	case seen.strangers > 0:
+		return 0, &WentBackError{"target", c.opts.Target, fmt.Sprintf("%d UIDs that we wrote hold other messages now", seen.strangers)}
+	case all == 0:
+		return present, nil
+	case manyGone(seen.gone, seen.ours):
+		return 0, &WentBackError{"target", c.opts.Target, fmt.Sprintf("%d of the %d messages that we wrote are gone", seen.gone, seen.ours)}
+	}
+	c.tally.Notes = append(c.tally.Notes, fmt.Sprintf("%d messages were deleted on the target after they were copied", all))
+	for _, l := range c.ledgers() {
+		if len(fresh[l]) == 0 {
+			continue
+		}
+		if err := l.Gone(ctx, fresh[l]); err != nil {
+			return 0, err
+		}
+	}
+	return present, nil
 }
 
 // shown counts what became of our copies.

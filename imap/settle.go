@@ -1,12 +1,8 @@
 package imap
 
 import (
-	"cmp"
 	"context"
-	"crypto/sha1"
 	"fmt"
-	"io"
-	"slices"
 	"time"
 )
 
@@ -50,35 +46,61 @@ func (c *copier) standStill(ctx context.Context, since time.Time) error {
 
 // settle closes the intents that an earlier run or session left open: those
 // found on the target are recorded as copied, the others become pending again
-// and are remembered as doubts.
+// and are remembered as doubts. Those of a former UIDVALIDITY of the source are
+// settled before their messages are matched with those listed now.
 func (c *copier) settle(ctx context.Context) error {
-	open, err := c.ledger.Open(ctx)
-	if err != nil || len(open) == 0 {
-		return err
+	lists, n := map[Ledger][]Intent{}, 0
+	for _, l := range c.ledgers() {
+		open, err := l.Open(ctx)
+		if err != nil {
+			return err
+		}
+		lists[l], n = open, n+len(open)
 	}
-	first := open[0].DstUIDNext
-	for _, in := range open {
-		first = min(first, in.DstUIDNext)
+	if n == 0 {
+		return nil
 	}
-	c.opts.event("settle", len(open))
+	c.opts.event("settle", n)
 	// When they were begun says nothing: a slow target may have had them in its
 	// queue for long when, a moment ago, the process was killed.
 	if err := c.standStill(ctx, c.opts.Now()); err != nil {
 		return err
 	}
-	sizes, list := map[int64]bool{}, make([]wanted, len(open))
-	for i, in := range open {
-		sum, size := in.sent()
-		sizes[size] = true
-		list[i] = wanted{sum, in.Munged, in.DstUIDNext, in.InternalDate}
+	for _, l := range c.ledgers() {
+		open := lists[l]
+		if len(open) == 0 {
+			continue
+		}
+		first, sizes := open[0].DstUIDNext, map[int64]bool{}
+		for _, in := range open {
+			_, size := in.sent()
+			first, sizes[size] = min(first, in.DstUIDNext), true
+		}
+		free, err := c.unclaimed(ctx, first, sizes)
+		if err != nil {
+			return err
+		}
+		if err := c.conclude(ctx, l, open, free); err != nil {
+			return err
+		}
 	}
-	free, err := c.unclaimed(ctx, first, sizes)
-	if err != nil {
-		return err
+	return nil
+}
+
+// conclude records what became of a ledger's open intents: which of them are
+// among the messages of the target that no row claims.
+func (c *copier) conclude(ctx context.Context, l Ledger, open []Intent, free *contents) error {
+	if len(open) == 0 {
+		return nil
+	}
+	list := make([]wanted, len(open))
+	for i, in := range open {
+		sum, _ := in.sent()
+		list[i] = wanted{sum, in.Munged, in.DstUIDNext, in.InternalDate}
 	}
 	var found, absent []Outcome
 	var doubts []Doubt
-	for i, m := range assign(free, list, nil) {
+	for i, m := range free.assign(list, nil) {
 		in := open[i]
 		sum, size := in.sent()
 		o := Outcome{SrcUID: in.SrcUID, Size: in.Size, InternalDate: in.InternalDate, DateText: in.DateText, Flags: in.Flags, SHA1: in.SHA1, SHA256: in.SHA256}
@@ -95,183 +117,19 @@ func (c *copier) settle(ctx context.Context) error {
 		doubts = append(doubts, Doubt{SrcUID: in.SrcUID, DstUIDNext: in.DstUIDNext, Size: size, InternalDate: in.InternalDate, SHA1: sum, Munged: in.Munged, Since: c.opts.Now()})
 	}
 	// Doubts first: were they lost, a late commit would stay unseen.
-	if err := c.ledger.AddDoubts(ctx, doubts); err != nil {
+	if err := l.AddDoubts(ctx, doubts); err != nil {
 		return err
 	}
 	c.tally.Settled += len(found)
-	return c.ledger.Record(ctx, append(found, absent...))
-}
-
-// unclaimed lists the messages from UID first on that no row claims, by
-// SHA-1, each list ascending by UID. sizes, if not nil, are the only ones
-// worth reading for their hash, where the server gives none.
-func (c *copier) unclaimed(ctx context.Context, first uint32, sizes map[int64]bool) (map[[20]byte][]Message, error) {
-	taken := uidSeen{}
-	err := c.claims(ctx, first, func(page []Claim) error {
-		for _, cl := range page {
-			taken.add(cl.DstUID)
-		}
-		return nil
-	})
-	if err == nil && c.opts.Others != nil {
-		err = c.opts.Others(ctx, first, func(uid uint32) { taken.add(uid) })
-	}
-	if err != nil {
-		return nil, err
-	}
-	return c.hashed(ctx, first, 0, func(m Message) bool {
-		return !taken.has(m.UID) && (sizes == nil || m.HasSHA1 || sizesNear(sizes, m.Size))
-	})
+	return l.Record(ctx, append(found, absent...))
 }
 
 // claimPage is how many claims are in memory at a time.
 const claimPage = 10_000
 
-// claims goes through the ledger's claims from target UID first on.
+// claims goes through the present ledger's claims from target UID first on.
 func (c *copier) claims(ctx context.Context, first uint32, each func(page []Claim) error) error {
-	for {
-		page, err := c.ledger.Claims(ctx, first, claimPage)
-		if err != nil || len(page) == 0 {
-			return err
-		}
-		if err := each(page); err != nil {
-			return err
-		}
-		last := page[len(page)-1].DstUID
-		if len(page) < claimPage || last == 1<<32-1 {
-			return nil
-		}
-		first = last + 1
-	}
-}
-
-// sizesNear allows for BlueMind 5, whose RFC822.SIZE may be smaller than the
-// message for malformed ones: then every size is worth a look.
-func sizesNear(sizes map[int64]bool, size int64) bool {
-	if sizes[size] || size < 0 {
-		return true
-	}
-	for s := range sizes {
-		if s > size && s-size <= 64<<10 {
-			return true
-		}
-	}
-	return false
-}
-
-// hashed lists the wanted messages of the target mailbox with UIDs from first
-// to last (0: to the end) by their SHA-1, which comes with the listing or is
-// read. Each list ascends by UID.
-func (c *copier) hashed(ctx context.Context, first, last uint32, want func(Message) bool) (map[[20]byte][]Message, error) {
-	var list []Message
-	var unread []uint32
-	err := c.listTarget(ctx, first, last, true, func(m Message) error {
-		if !want(m) {
-			return nil
-		}
-		list = append(list, m)
-		if !m.HasSHA1 {
-			unread = append(unread, m.UID)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(list, byUID)
-	slices.Sort(unread)
-	read, err := c.readHashes(ctx, unread)
-	if err != nil {
-		return nil, err
-	}
-	out := map[[20]byte][]Message{}
-	for _, m := range list {
-		if sum, ok := read[m.UID]; ok {
-			m.SHA1, m.HasSHA1 = sum, true
-		}
-		if m.HasSHA1 {
-			out[m.SHA1] = append(out[m.SHA1], m)
-		}
-	}
-	return out, nil
-}
-
-func byUID(a, b Message) int { return cmp.Compare(a.UID, b.UID) }
-
-// readHashes reads bodies from the selected target mailbox to hash them.
-func (c *copier) readHashes(ctx context.Context, uids []uint32) (map[uint32][20]byte, error) {
-	out := map[uint32][20]byte{}
-	if len(uids) == 0 {
-		return out, nil
-	}
-	err := c.dst.Fetch(ctx, uids, func(uid uint32, size int64, body io.Reader) error {
-		h := sha1.New()
-		if _, err := io.Copy(h, body); err != nil {
-			return err
-		}
-		out[uid] = [20]byte(h.Sum(nil))
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read back from %q: %w", c.opts.Target, err)
-	}
-	return out, nil
-}
-
-// wanted is a message looked for on the target by its octets, or what Cyrus'
-// munge8bit makes of them, from UID first on.
-type wanted struct {
-	sha1, munged [20]byte
-	first        uint32
-	date         time.Time
-}
-
-// twin is what a listing shows of a message of the source.
-type twin struct{ date, size int64 }
-
-func twinOf(m Message) twin { return twin{m.InternalDate.Unix(), m.Size} }
-
-// assign takes out of free a message for each that is wanted; one without a UID
-// says that there is none. Those of the same INTERNALDATE go first, so that
-// each of several with the same octets gets its own. What is left goes to
-// whoever has none, for a target may keep another date, but for as many as are
-// reserved, since somebody still to come has their date.
-func assign(free map[[20]byte][]Message, list []wanted, reserved map[twin]int) []Message {
-	out := make([]Message, len(list))
-	for i, w := range list {
-		out[i] = take(free, w, func(m Message, _ []Message) bool { return m.InternalDate.Equal(w.date) })
-		if t := twinOf(out[i]); reserved[t] > 0 {
-			reserved[t]--
-		}
-	}
-	for i, w := range list {
-		if out[i].UID == 0 {
-			out[i] = take(free, w, func(m Message, same []Message) bool {
-				twins := 0
-				for _, other := range same {
-					if twinOf(other) == twinOf(m) {
-						twins++
-					}
-				}
-				return twins > reserved[twinOf(m)]
-			})
-		}
-	}
-	return out
-}
-
-// take removes from free the first message that is wanted and fits, beside all
-// that have the same octets.
-func take(free map[[20]byte][]Message, w wanted, fits func(m Message, same []Message) bool) Message {
-	for _, sum := range [][20]byte{w.sha1, w.munged} {
-		for i, m := range free[sum] {
-			if m.UID >= w.first && fits(m, free[sum]) {
-				free[sum] = slices.Delete(slices.Clone(free[sum]), i, i+1)
-				return m
-			}
-		}
-	}
-	return Message{}
+	return eachClaim(ctx, c.ledger, first, each)
 }
 
 // FinalLook is law 5's last look at a mailbox, to be made once nothing of
@@ -304,7 +162,7 @@ func FinalLook(ctx context.Context, dst *Target, ledger Ledger, dstValidity uint
 	}
 	for more := true; more; {
 		more = false
-		for i, late := range assign(free, list, nil) {
+		for i, late := range free.assign(list, nil) {
 			if late.UID == 0 {
 				continue
 			}
@@ -339,7 +197,7 @@ func (c *copier) replace(ctx context.Context, srcUID uint32, late Message) (twic
 		if err != nil {
 			return false, err
 		}
-		twice = len(sums[late.SHA1]) == 1
+		twice = len(sums.same(late.SHA1)) == 1
 	}
 	if _, err := c.store(ctx, []uint32{late.UID}, known[0].Flags, ReplaceFlags); err != nil {
 		return false, err

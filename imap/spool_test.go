@@ -77,23 +77,25 @@ func TestSpoolTorn(t *testing.T) {
 func TestAssign(t *testing.T) {
 	sum, munged := [20]byte{1}, [20]byte{2}
 	early, late, other := time.Unix(1e9, 0), time.Unix(2e9, 0), time.Unix(3e9, 0)
-	free := func() map[[20]byte][]Message {
-		return map[[20]byte][]Message{
-			sum:    {{UID: 5, InternalDate: early}, {UID: 9, InternalDate: late}},
-			munged: {{UID: 7}},
+	free := func() *contents {
+		c := &contents{}
+		for _, m := range []Message{{UID: 9, SHA1: sum, InternalDate: late}, {UID: 5, SHA1: sum, InternalDate: early}, {UID: 7, SHA1: munged}} {
+			c.add(m)
 		}
+		c.sort()
+		return c
 	}
 	list := []wanted{
 		{sum, munged, 1, other}, {sum, munged, 1, late}, {sum, munged, 6, early}, {sum, munged, 1, other}, {[20]byte{3}, munged, 8, early},
 	}
 	var uids []uint32
-	for _, m := range assign(free(), list, nil) {
+	for _, m := range free().assign(list, nil) {
 		uids = append(uids, m.UID)
 	}
 	if want := []uint32{5, 9, 7, 0, 0}; !slices.Equal(uids, want) {
 		t.Errorf("assigned %v, want %v", uids, want)
 	}
-	if m := assign(free(), list[:1], map[twin]int{{early.Unix(), 0}: 1})[0]; m.UID != 9 {
+	if m := free().assign(list[:1], map[twin]int{{early.Unix(), 0}: 1})[0]; m.UID != 9 {
 		t.Errorf("UID %d was taken, the first that nobody else is known to want is 9", m.UID)
 	}
 }

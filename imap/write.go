@@ -162,8 +162,15 @@ func (w *writer) send(ctx context.Context, batches []*batch) error {
 		}
 		settled = append(settled, b.settled...)
 		f := flight{batch: b, next: w.nextUID}
-		found := w.found(b.msgs)
-		for i, m := range b.msgs {
+		msgs, err := w.carryByContent(ctx, b.msgs)
+		if err != nil {
+			for _, b := range batches {
+				w.done(flight{batch: b})
+			}
+			return err
+		}
+		found := w.found(msgs)
+		for i, m := range msgs {
 			w.gap.see(m)
 			if o, ok := w.settled(m, found[i]); ok {
 				settled = append(settled, o)
@@ -309,14 +316,14 @@ func (w *writer) appends(msgs []*spooled) []Append {
 // found gives, for each message, the one on the target that is adopted for it,
 // without a UID if there is none.
 func (w *writer) found(msgs []*spooled) []Message {
-	if len(w.adopt) == 0 {
+	if w.adopt == nil {
 		return make([]Message, len(msgs))
 	}
 	list := make([]wanted, len(msgs))
 	for i, m := range msgs {
 		list[i] = wanted{m.sha1, m.munged, 0, m.InternalDate}
 	}
-	return assign(w.adopt, list, w.reserved)
+	return w.adopt.assign(list, w.reserved)
 }
 
 // settled finds the outcome of a message that needs no APPEND. An adopted one

@@ -41,7 +41,7 @@ func (w *accountWork) look(ctx context.Context, src *imap.Source, dst *imap.Targ
 	w.result.Bytes += tally.Bytes
 	// Not what was refused: some of it is tried, and refused, each time.
 	w.refused += tally.Refused
-	w.moved += tally.Copied + tally.Adopted + tally.Settled + tally.Excluded
+	w.moved += tally.Copied + tally.Adopted + tally.Carried + tally.Settled + tally.Excluded
 	for _, note := range tally.Notes {
 		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: job.Source, Text: note})
 	}
@@ -52,16 +52,27 @@ func (w *accountWork) look(ctx context.Context, src *imap.Source, dst *imap.Targ
 	if err != nil {
 		return tally, err
 	}
-	old := job.row.SrcUIDValidity
 	keep(&job.row, next, w.run.opts.Now())
 	if job.row.Fault = balance(sums, tally, next); job.row.Fault == "" && job.split != nil && len(job.split.strays) > 0 {
 		job.row.Fault = fmt.Sprintf("%d messages came in meanwhile, of a year that has no folder yet", len(job.split.strays))
 	}
 	job.row.Complete = job.row.Complete && job.row.Fault == ""
-	if err := w.run.store.UpdateFolder(ctx, job.row); err != nil || old == 0 || old == next.SrcUIDValidity {
+	if err := w.run.store.UpdateFolder(ctx, job.row); err != nil || !job.row.Complete || tally.Unmoved {
 		return tally, err
 	}
-	return tally, w.run.store.ForgetEpoch(ctx, job.row.ID, old)
+	return tally, w.closeEpochs(ctx, job.row)
+}
+
+// closeEpochs ends what is left of a source folder's earlier UIDVALIDITYs, once
+// every message listed is matched or copied.
+func (w *accountWork) closeEpochs(ctx context.Context, f state.Folder) error {
+	epochs, err := w.run.store.Epochs(ctx, f.ID)
+	for _, e := range epochs {
+		if err == nil && e.SrcUIDValidity != f.SrcUIDValidity && !e.Closed {
+			err = w.run.store.CloseEpoch(ctx, f.ID, e.SrcUIDValidity)
+		}
+	}
+	return err
 }
 
 func (w *accountWork) books(folder int64) imap.Books {
@@ -98,24 +109,20 @@ func (job *folderJob) only() func(context.Context, imap.Message) (bool, error) {
 }
 
 // others tells which messages of a folder's target are claimed by other source
-// folders that go there too: none of them may be taken for this one's.
-func (w *accountWork) others(row state.Folder) func(context.Context, uint32, func(uint32)) error {
-	return func(ctx context.Context, first uint32, claim func(uid uint32)) error {
+// folders that go there too: none of them may be taken for this one's. One whose
+// copies are of another UIDVALIDITY claims nothing.
+func (w *accountWork) others(row state.Folder) func(context.Context, uint32, uint32, func(uint32)) error {
+	return func(ctx context.Context, dstUIDValidity, first uint32, claim func(uid uint32)) error {
 		folders, err := w.run.store.Folders(ctx, w.row.ID)
 		if err != nil {
 			return err
 		}
 		for _, f := range folders {
-			if f.ID == row.ID || f.Target != row.Target || f.Rule != "" || f.DstMaxUID < first {
+			if f.ID == row.ID || f.Target != row.Target || f.Rule != "" || f.DstMaxUID == 0 {
 				continue
 			}
-			for m, err := range w.run.store.Claims(ctx, f.ID, f.SrcUIDValidity, first) {
-				if err != nil {
-					return err
-				}
-				if m.DstUIDValidity == f.DstUIDValidity {
-					claim(m.DstUID)
-				}
+			if err := w.run.store.ClaimedUIDs(ctx, f.ID, dstUIDValidity, first, claim); err != nil {
+				return err
 			}
 		}
 		return nil

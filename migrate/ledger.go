@@ -2,6 +2,8 @@ package migrate
 
 import (
 	"context"
+	"encoding/hex"
+	"strings"
 	"time"
 
 	"bmsync/imap"
@@ -60,9 +62,21 @@ func (l *ledger) Claims(ctx context.Context, first uint32, limit int) ([]imap.Cl
 		}
 		sha1, _, size := m.OnTarget()
 		out = append(out, imap.Claim{SrcUID: m.SrcUID, DstUID: m.DstUID, Size: size, InternalDate: m.InternalDate,
-			SHA1: sha1, Flags: m.Flags, Gone: m.DstGone, Fate: fateOf[m.State]})
+			SHA1: sha1, Stored: storedSHA1(m.Note), Flags: m.Flags, Gone: m.DstGone, Fate: fateOf[m.State]})
 	}
 	return out, nil
+}
+
+// storedSHA1 reads, out of a row's note, the SHA-1 of what the target stored.
+func storedSHA1(note string) (sum [20]byte) {
+	_, text, ok := strings.Cut(note, imap.MungedNote+" ")
+	if !ok || len(text) < hex.EncodedLen(len(sum)) {
+		return sum
+	}
+	if b, err := hex.DecodeString(text[:hex.EncodedLen(len(sum))]); err == nil {
+		copy(sum[:], b)
+	}
+	return sum
 }
 
 func (l *ledger) Begin(ctx context.Context, batch []imap.Intent) error {
@@ -124,6 +138,35 @@ func (l *ledger) Annotate(ctx context.Context, notes map[uint32]string) error {
 
 func (l *ledger) Gone(ctx context.Context, srcUIDs []uint32) error {
 	return l.store.SetDstGone(ctx, l.folder, l.srcValidity, srcUIDs, true)
+}
+
+func (l *ledger) Former(ctx context.Context) (validities []uint32, open bool, err error) {
+	epochs, err := l.store.Epochs(ctx, l.folder)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, e := range epochs {
+		if e.SrcUIDValidity != l.srcValidity {
+			validities, open = append(validities, e.SrcUIDValidity), open || !e.Closed
+		}
+	}
+	return validities, open, nil
+}
+
+func (l *ledger) Carry(ctx context.Context, srcUIDValidity uint32, rows []imap.Carried) error {
+	out := make([]state.Carried, len(rows))
+	for i, r := range rows {
+		out[i] = state.Carried(r)
+	}
+	return l.store.Carry(ctx, l.folder, srcUIDValidity, l.srcValidity, out)
+}
+
+func (l *ledger) Readdress(ctx context.Context, rows []imap.Readdressed) error {
+	out := make([]state.Readdressed, len(rows))
+	for i, r := range rows {
+		out[i] = state.Readdressed(r)
+	}
+	return l.store.Readdress(ctx, l.folder, l.srcValidity, l.dstValidity, out)
 }
 
 func (l *ledger) Doubts(ctx context.Context) ([]imap.Doubt, error) {

@@ -17,7 +17,8 @@
 //     kills the process.
 //   - A message has one row for each (folder, source UIDVALIDITY, source UID)
 //     and hence one [MessageState]. A row of an older UIDVALIDITY stays until
-//     [Store.ForgetEpoch]; sums count the present one only.
+//     [Store.CloseEpoch], and longer where the target has a copy; sums count the
+//     present one only.
 //   - An open intent is a message of which we don't know whether the target
 //     has it. Only Record closes one.
 //   - The database decides, memory only caches. No secret is ever in it.

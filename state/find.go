@@ -60,20 +60,6 @@ func (s *Store) SetDstGone(ctx context.Context, folder int64, srcUIDValidity uin
 		folder, srcUIDValidity, srcUIDs)
 }
 
-// ForgetEpoch deletes all rows, intents and doubts of a folder under one source
-// UIDVALIDITY: the old ones after a source folder was recreated and its
-// messages were matched and recorded under the new.
-func (s *Store) ForgetEpoch(ctx context.Context, folder int64, srcUIDValidity uint32) error {
-	return s.write(ctx, "forget an old UIDVALIDITY", func(ctx context.Context, tx *sql.Tx) error {
-		for _, table := range []string{"messages", "intents", "doubts", "sums"} {
-			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE folder = ? AND src_uidvalidity = ?", folder, srcUIDValidity); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
 // forUIDs runs a statement of folder, source UIDVALIDITY and source UID for
 // each of the UIDs, in one transaction.
 func (s *Store) forUIDs(ctx context.Context, what, query string, folder int64, srcUIDValidity uint32, srcUIDs []uint32) error {

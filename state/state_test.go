@@ -243,7 +243,7 @@ func TestOpenReadOnly(t *testing.T) {
 	for i, err := range []error{errRun, errAccount, errFolder, r.EndRun(ctx, 1, 0, ""), r.UpdateAccount(ctx, Account{ID: 1}),
 		r.UpdateFolder(ctx, f), r.Begin(ctx, f.ID, nil), r.Record(ctx, f.ID, nil), r.AddDoubts(ctx, f.ID, nil),
 		r.ClearDoubts(ctx, f.ID, 1, nil), r.MarkVanished(ctx, f.ID, 1, nil), r.UpdateFlags(ctx, f.ID, nil),
-		r.SetDstGone(ctx, f.ID, 1, nil, true), r.ForgetAccount(ctx, 1), r.ForgetEpoch(ctx, f.ID, 1),
+		r.SetDstGone(ctx, f.ID, 1, nil, true), r.ForgetAccount(ctx, 1), r.CloseEpoch(ctx, f.ID, 1),
 		r.RecordVerification(ctx, Verification{Account: 1})} {
 		if !errors.Is(err, ErrReadOnly) {
 			t.Errorf("write %d: %v", i, err)

@@ -42,7 +42,7 @@ func TestSumsAreWhatCountingGives(t *testing.T) {
 			rows[k] = m
 		}
 	}
-	must(t, s.ForgetEpoch(ctx, folders[1].ID, 2))
+	must(t, s.CloseEpoch(ctx, folders[1].ID, 2))
 	must(t, s.Check(ctx))
 	var total Sums
 	for _, f := range folders {
