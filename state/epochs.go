@@ -46,7 +46,7 @@ type Carried struct {
 }
 
 const carryMessage = `INSERT INTO messages (folder, ` + messageColumns + `)
-	SELECT folder, ?4, ?5, iif(state = 5 AND dst_uid > 0, iif(marks & 2, 1, 2), state), marks, dst_uidvalidity, dst_uid,
+	SELECT folder, ?4, ?5, iif(state = 5 AND dst_uid > 0, iif(marks & 2, 1, 2), state), marks & 3, dst_uidvalidity, dst_uid,
 		iif(?6 < 0, size, ?6), date, zone, flags, sha1, sha256, date_text, reason, decider, repaired, note
 	FROM messages WHERE folder = ?1 AND src_uidvalidity = ?2 AND src_uid = ?3
 	ON CONFLICT DO UPDATE SET state = excluded.state, marks = excluded.marks, dst_uidvalidity = excluded.dst_uidvalidity,
