@@ -72,9 +72,10 @@ func instead(old, by string) func([]byte) []byte {
 // middle stands between us and the target's IMAP server. It passes lines on,
 // and answers or changes some.
 type middle struct {
-	answer map[string]string // by a regular expression on a command without its tag: lines, $ for the tag
-	up     [2]string         // octets that are replaced on the way to the server, by as many
-	down   [2]string         // and on the way back
+	answer map[string]string    // by a regular expression on a command without its tag: lines, $ for the tag
+	seen   func(command string) // is told each command before it goes on; nil: nobody is
+	up     [2]string            // octets that are replaced on the way to the server, by as many
+	down   [2]string            // and on the way back
 }
 
 // tap puts m before the target's IMAP server.
@@ -119,6 +120,9 @@ func (m middle) serve(client net.Conn, to imap.Server) {
 	})
 	m.lines(client, m.up, func(line string) bool {
 		tag, command, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
+		if m.seen != nil {
+			m.seen(command)
+		}
 		for pattern, lines := range m.answer {
 			if ok, _ := regexp.MatchString("^"+pattern+"$", command); ok {
 				say(strings.ReplaceAll(lines, "$", tag))

@@ -4,16 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"bmsync/bmapi/bmsim"
 	"bmsync/imap/imaptest"
 	"bmsync/migrate"
-	"bmsync/state"
 )
 
 // dated is a message of its own that arrived at a time.
@@ -215,46 +212,6 @@ func TestSplitThroughTrouble(t *testing.T) {
 	w.wantCounts("at last", want)
 	w.proven("at last", 60)
 	w.balanced("at last")
-}
-
-// TestMalformedNames copies folders whose names aren't modified UTF-7: asked for
-// as the source lists them, kept so in the state, shown as they can be read.
-func TestMalformedNames(t *testing.T) {
-	w := newWorld(t, bmsim.Config{}, "ada")
-	ada := w.source.User("ada@old.example")
-	wires := map[string]string{"cut": "&AB", "raw": "Caf\xc3\xa9", "latin": "\xc9t\xe9", "and": "R&D"}
-	for name, wire := range wires {
-		ada.CreateMailbox(name, imaptest.MailboxOptions{Wire: wire}).Append(message(len(name)))
-	}
-	ada.CreateMailbox("R&D", imaptest.MailboxOptions{}).Append(message(50)) // rightly R&-D
-	w.plan()
-	w.complete()
-	got := w.holds("ada@" + domain)
-	total := 0
-	for name, n := range got {
-		total += n
-		if strings.ContainsRune(name, '\uFFFD') {
-			t.Errorf("a folder %q on the target", name)
-		}
-	}
-	if total != 5 || got["Café"] != 1 || got["Été"] != 1 || got["R&D"] != 1 {
-		t.Errorf("folders %v", got)
-	}
-	w.proven("malformed names", 5)
-	s, err := state.OpenReadOnly(t.Context(), migrate.StatePath(w.opts.StateDir, w.opts.Target.Name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	list, err := s.Folders(t.Context(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, wire := range wires {
-		if !slices.ContainsFunc(list, func(f state.Folder) bool { return f.SourceWire == wire && utf8.ValidString(f.Source) }) {
-			t.Errorf("no row keeps the name %q as it is listed", wire)
-		}
-	}
 }
 
 // TestMergedFolders fills one target folder from several source folders that

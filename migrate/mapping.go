@@ -103,7 +103,7 @@ type folderNode struct {
 	levels []string // decoded, personal prefix or subtree's root stripped; none for that root
 	role   Role
 	how    string // how the role was found
-	kept   string // why it keeps its name, though that stands for a role
+	kept   string // why it keeps its name, though that stands for a role, or has another
 	choice choice // what map or rules say
 	parent *folderNode
 	placed bool
@@ -147,6 +147,7 @@ func (m *mapper) add(f SourceFolder) {
 	last := len(n.levels) - 1
 	for own, i := n.levels[last], 2; m.byPath[n.key()] != nil; i++ {
 		n.levels[last] = fmt.Sprintf("%s (%d)", own, i)
+		n.kept = fmt.Sprintf("the name %q is taken", own)
 	}
 	m.byPath[n.key()] = n
 	m.nodes = append(m.nodes, n)

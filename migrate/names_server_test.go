@@ -27,18 +27,22 @@ func TestOddNamesArrive(t *testing.T) {
 		for _, v := range []migrate.TargetVersion{migrate.Target5, migrate.TargetBoth} {
 			w := newWorld(t, bmsim.Config{}, "ada")
 			w.policy.TargetVersion = v
-			w.oddNamesArrive(t)
+			w.oddNamesArrive(imaptest.Options{Delimiter: '.'}, oddNames())
 		}
 	})
 	t.Run("BlueMind 4, Cyrus", func(t *testing.T) {
 		w, _ := labWorld(t, "ada")
 		w.policy.TargetVersion = migrate.TargetBoth
-		w.oddNamesArrive(t)
+		w.oddNamesArrive(imaptest.Options{Delimiter: '.'}, oddNames())
 	})
 }
 
-func (w *world) oddNamesArrive(t *testing.T) {
-	src, err := imaptest.NewServer(imaptest.Options{Delimiter: '.'})
+// oddNamesArrive fills folders of these names from a source of its own, a message
+// in each, and wants each in a folder of its own on the target.
+func (w *world) oddNamesArrive(source imaptest.Options, names []string) {
+	t := w.t
+	t.Helper()
+	src, err := imaptest.NewServer(source)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +59,7 @@ func (w *world) oddNamesArrive(t *testing.T) {
 	w.source, w.opts.Sources = src, map[string]migrate.Source{"old": old}
 	w.rows = w.rows[:1]
 	w.rows[0].Login = login
-	for i, name := range oddNames() {
+	for i, name := range names {
 		user.CreateMailbox(name, imaptest.MailboxOptions{}).Append(message(i))
 	}
 	w.plan()

@@ -187,7 +187,9 @@ const (
 // killed in the middle.
 var slow = bmsim.IMAPFault{Kind: bmsim.SlowIMAP, Delay: 15 * time.Millisecond}
 
-func TestKilledRunsCopyExactlyOnce(t *testing.T) {
+// TestC27KilledRunsCopyExactlyOnce kills runs at any instant; the target counts
+// copies. The next run goes on within seconds, where the last one was.
+func TestC27KilledRunsCopyExactlyOnce(t *testing.T) {
 	t.Parallel()
 	r := seeded(t)
 	sim := startSim(t, "--domain", killedDomain+","+calmDomain)
@@ -199,9 +201,9 @@ func TestKilledRunsCopyExactlyOnce(t *testing.T) {
 	m.finishes(calmDomain, simLimits)
 }
 
-// TestKilledRunsOnShares kills runs that fill shared mailboxes by the key of
+// TestC27KilledRunsOnShares kills runs that fill shared mailboxes by the key of
 // somebody whose own mailbox they fill as well, on connections that are cut.
-func TestKilledRunsOnShares(t *testing.T) {
+func TestC27KilledRunsOnShares(t *testing.T) {
 	t.Parallel()
 	r := seeded(t)
 	sim := startSim(t, "--domain", killedDomain+","+calmDomain)
@@ -214,10 +216,10 @@ func TestKilledRunsOnShares(t *testing.T) {
 	m.finishes(calmDomain, simLimits)
 }
 
-// TestKilledRunsAndCutConnections kills runs whose connections the target cuts
+// TestC27KilledRunsAndCutConnections kills runs whose connections the target cuts
 // as well, to store later what it had received: some of it later than a run
 // waits for, so that it is sent again and arrives twice.
-func TestKilledRunsAndCutConnections(t *testing.T) {
+func TestC27KilledRunsAndCutConnections(t *testing.T) {
 	t.Parallel()
 	r := seeded(t)
 	sim := startSim(t, "--domain", killedDomain+","+calmDomain)
