@@ -29,8 +29,9 @@ type account struct {
 	TargetLogin, TargetSecret string
 }
 
-// loop is the servers' limit: FETCH everything, MULTIAPPEND it, forget it. It
-// keeps no state, checks nothing and proves nothing.
+// loop is the servers' limit: FETCH everything, MULTIAPPEND it where the target
+// knows that, else APPEND it, pipelined, and forget it. It keeps no state, checks
+// nothing and proves nothing.
 func loop(ctx context.Context, path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -122,10 +123,11 @@ func copyFolder(ctx context.Context, src, dst *wire, folder string) error {
 
 // wire is a plain connection.
 type wire struct {
-	conn net.Conn
-	r    *bufio.Reader
-	w    *bufio.Writer
-	tag  int
+	conn  net.Conn
+	r     *bufio.Reader
+	w     *bufio.Writer
+	tag   int
+	multi bool // it takes MULTIAPPEND
 }
 
 func dialLoop(addr, login, secret string) (*wire, error) {
@@ -137,7 +139,10 @@ func dialLoop(addr, login, secret string) (*wire, error) {
 	if _, err := c.r.ReadString('\n'); err != nil {
 		return nil, err
 	}
-	_, err = c.command("LOGIN " + quote(login) + " " + quote(secret))
+	if _, err = c.command("LOGIN " + quote(login) + " " + quote(secret)); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	err = c.collect("CAPABILITY", func(text string) { c.multi = c.multi || strings.Contains(text, " MULTIAPPEND") })
 	return c, err
 }
 
@@ -160,7 +165,18 @@ func (c *wire) command(text string) (string, error) {
 	return c.await(tag)
 }
 
-func (c *wire) await(tag string) (string, error) {
+func (c *wire) await(tag string) (string, error) { return c.until(tag, func(string) {}) }
+
+// collect gives every untagged line of a command's answer to fn.
+func (c *wire) collect(text string, fn func(string)) error {
+	tag, err := c.send(text)
+	if err == nil {
+		_, err = c.until(tag, fn)
+	}
+	return err
+}
+
+func (c *wire) until(tag string, fn func(string)) (string, error) {
 	for {
 		text, err := c.r.ReadString('\n')
 		if err != nil {
@@ -172,6 +188,7 @@ func (c *wire) await(tag string) (string, error) {
 			}
 			return rest, nil
 		}
+		fn(text)
 	}
 }
 
@@ -220,10 +237,13 @@ func between(s, from, to string) string {
 	return out
 }
 
-// write sends every batch as one MULTIAPPEND (RFC 3502) and collects answers
-// meanwhile.
+// write sends every batch as one MULTIAPPEND (RFC 3502), or as so many APPENDs,
+// and collects answers meanwhile.
 func (c *wire) write(folder string, batches <-chan []fetched) error {
 	tags := make(chan string, batchesAhead)
+	if !c.multi {
+		tags = make(chan string, batchesAhead*batchMessages)
+	}
 	var g errgroup.Group
 	g.Go(func() (err error) {
 		for tag := range tags {
@@ -235,26 +255,35 @@ func (c *wire) write(folder string, batches <-chan []fetched) error {
 		}
 		return err
 	})
-	err := func() error {
-		for batch := range batches {
-			c.tag++
-			tag := "t" + strconv.Itoa(c.tag)
-			fmt.Fprintf(c.w, "%s APPEND %s", tag, quote(folder))
-			for _, m := range batch {
-				fmt.Fprintf(c.w, " (%s) \"%s\" {%d+}\r\n", m.flags, m.date, len(m.body))
-				c.w.Write(m.body)
-			}
-			c.w.WriteString("\r\n")
-			if err := c.w.Flush(); err != nil {
-				return err
-			}
-			tags <- tag
-		}
-		return nil
-	}()
+	err := c.sendAll(folder, batches, tags)
 	close(tags)
 	if e := g.Wait(); e != nil {
 		return e
 	}
 	return err
+}
+
+func (c *wire) sendAll(folder string, batches <-chan []fetched, tags chan<- string) error {
+	for batch := range batches {
+		var sent []string
+		for i, m := range batch {
+			if i == 0 || !c.multi {
+				c.tag++
+				sent = append(sent, "t"+strconv.Itoa(c.tag))
+				fmt.Fprintf(c.w, "%s APPEND %s", sent[len(sent)-1], quote(folder))
+			}
+			fmt.Fprintf(c.w, " (%s) \"%s\" {%d+}\r\n", m.flags, m.date, len(m.body))
+			c.w.Write(m.body)
+			if i == len(batch)-1 || !c.multi {
+				c.w.WriteString("\r\n")
+			}
+		}
+		if err := c.w.Flush(); err != nil {
+			return err
+		}
+		for _, tag := range sent {
+			tags <- tag
+		}
+	}
+	return nil
 }

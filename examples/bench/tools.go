@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,7 +21,9 @@ import (
 // job is one tool's run into mailboxes of its own.
 type job struct {
 	*bench
-	work loopWork
+	*place
+	scenario
+	work loopWork // the place's, by way of what stands between
 	dir  string
 }
 
@@ -64,44 +67,65 @@ policy:
     accounts: %d
 `
 
-// bmsync runs plan, which isn't timed, and run twice.
+// bmsync runs plan, which isn't timed, and run twice; and once more, where
+// nothing stands between it and the servers, with somebody counting.
 func (j job) bmsync(ctx context.Context) (r result, err error) {
-	config := fmt.Sprintf(bmsyncYAML, j.work.Source, j.sim.URL(), filepath.Join(j.bench.dir, "ca.pem"), j.work.Target,
-		filepath.Join(j.bench.dir, "secret"), j.domain, j.work.Parallel)
-	file := filepath.Join(j.dir, "bmsync.yaml")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+	file, err := j.configure(j.work)
+	if err != nil {
 		return r, err
+	}
+	if err := j.timed(ctx, &result{}, j.bench.bmsync, "--config", file, "plan"); err != nil {
+		return r, err
+	}
+	if err := j.timed(ctx, &r, j.bench.bmsync, "--config", file, "run", "--target", "test"); err != nil {
+		return r, err
+	}
+	if j.Rate > 0 {
+		r.Shares = j.shares(j.scenario)
+	}
+	var second result
+	err = j.timed(ctx, &second, j.bench.bmsync, "--config", file, "run", "--target", "test")
+	r.Second = second.Took
+	if err != nil || j.work.Source != j.place.work.Source {
+		return r, err
+	}
+	w, between, err := newLines(j.work, 0)
+	if err != nil {
+		return r, err
+	}
+	defer between.end()
+	if file, err = j.configure(w); err != nil {
+		return r, err
+	}
+	err = j.timed(ctx, &result{}, j.bench.bmsync, "--config", file, "run", "--target", "test")
+	r.Trips = between.trips()
+	return r, err
+}
+
+// configure writes what bmsync reads.
+func (j job) configure(w loopWork) (file string, err error) {
+	config := fmt.Sprintf(bmsyncYAML, w.Source, j.url, j.ca, w.Target, j.secret, j.domain, w.Parallel)
+	file = filepath.Join(j.dir, "bmsync.yaml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		return "", err
 	}
 	f, err := os.Create(filepath.Join(j.dir, "accounts.csv"))
 	if err != nil {
-		return r, err
+		return "", err
 	}
 	defer f.Close()
 	rows := csv.NewWriter(f)
 	rows.Write([]string{"source", "source_login", "target_address", "secret_file"})
-	for i, a := range j.work.Accounts {
+	for i, a := range w.Accounts {
 		name := fmt.Sprintf("secret-%d", i)
 		if err := os.WriteFile(filepath.Join(j.dir, name), []byte(a.SourceSecret), 0o600); err != nil {
-			return r, err
+			return "", err
 		}
 		rows.Write([]string{"old", a.SourceLogin, a.TargetLogin, name})
 	}
-	if rows.Flush(); rows.Error() != nil {
-		return r, rows.Error()
-	}
-	if err := j.timed(ctx, &result{}, j.bmsync0(), "--config", file, "plan"); err != nil {
-		return r, err
-	}
-	if err := j.timed(ctx, &r, j.bmsync0(), "--config", file, "run", "--target", "test"); err != nil {
-		return r, err
-	}
-	var second result
-	err = j.timed(ctx, &second, j.bmsync0(), "--config", file, "run", "--target", "test")
-	r.Second = second.Took
-	return r, err
+	rows.Flush()
+	return file, rows.Error()
 }
-
-func (b *bench) bmsync0() string { return b.options.bmsync }
 
 // mbsync runs a process for each account, as many at a time as the others have
 // connections, for it takes one account after the other by itself.
@@ -155,6 +179,7 @@ func (j job) mbsyncrc(a account, i int) string {
 // timed runs a program and says what it took.
 func (j job) timed(ctx context.Context, r *result, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it doesn't outlive us
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	began := time.Now()

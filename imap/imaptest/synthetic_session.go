@@ -150,7 +150,7 @@ func (c *syntheticSession) fetch(args string) (answer string, err error) {
 			if uid <= since {
 				continue
 			}
-			if err := c.tell(uint32(uid), whole); err != nil {
+			if err := c.tell(uint32(uid), items, whole); err != nil {
 				return "", err
 			}
 		}
@@ -158,27 +158,42 @@ func (c *syntheticSession) fetch(args string) (answer string, err error) {
 	return "OK fetched", nil
 }
 
-// tell writes one FETCH response.
-func (c *syntheticSession) tell(uid uint32, whole bool) error {
+// tell writes one FETCH response, the body last.
+func (c *syntheticSession) tell(uid uint32, items string, whole bool) error {
 	m := c.message(c.login, c.mailbox, uid)
-	if whole {
-		c.Fetched.Add(1)
-		fmt.Fprintf(c.w, "* %d FETCH (UID %d BODY[] {%d}\r\n", uid, uid, m.size)
-		if err := m.writeTo(c.w); err != nil {
-			return err
+	b := fmt.Appendf(c.w.AvailableBuffer(), "* %d FETCH (UID %d", uid, uid)
+	if strings.Contains(items, "FLAGS") {
+		b = append(b, " FLAGS ("...)
+		for i, flag := range m.flags() {
+			if i > 0 {
+				b = append(b, ' ')
+			}
+			b = append(b, flag...)
 		}
-		_, err := c.w.WriteString(")\r\n")
-		return err
+		b = append(b, ')')
 	}
-	c.Listed.Add(1)
-	b := c.w.AvailableBuffer()
-	b = fmt.Appendf(b, "* %d FETCH (UID %d FLAGS (%s) RFC822.SIZE %d INTERNALDATE \"", uid, uid, strings.Join(m.flags(), " "), m.size)
-	b = m.date().AppendFormat(b, "02-Jan-2006 15:04:05 -0700")
-	b = append(b, '"')
-	if c.opts.ModSeq {
+	if strings.Contains(items, "RFC822.SIZE") {
+		b = fmt.Appendf(b, " RFC822.SIZE %d", m.size)
+	}
+	if strings.Contains(items, "INTERNALDATE") {
+		b = append(m.date().AppendFormat(append(b, " INTERNALDATE \""...), "02-Jan-2006 15:04:05 -0700"), '"')
+	}
+	if c.opts.ModSeq && !whole {
 		b = fmt.Appendf(b, " MODSEQ (%d)", uid)
 	}
-	_, err := c.w.Write(append(b, ")\r\n"...))
+	if !whole {
+		c.Listed.Add(1)
+		_, err := c.w.Write(append(b, ")\r\n"...))
+		return err
+	}
+	c.Fetched.Add(1)
+	if _, err := c.w.Write(fmt.Appendf(b, " BODY[] {%d}\r\n", m.size)); err != nil {
+		return err
+	}
+	if err := m.writeTo(c.w); err != nil {
+		return err
+	}
+	_, err := c.w.WriteString(")\r\n")
 	return err
 }
 
