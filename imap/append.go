@@ -2,6 +2,7 @@ package imap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -53,8 +54,9 @@ type sending struct {
 	done     chan struct{} // closed by it
 }
 
-// Appender opens the session's raw door on one mailbox, which needs not, and
-// on BlueMind 5 should not, be selected. The end of ctx, as of any of the
+// Appender opens the session's raw door on one mailbox, which needs not be
+// selected. One that is gets closed by a command that goes ahead of the first
+// APPEND: BlueMind 5 would list the whole folder at each. The end of ctx, as of any of the
 // Appender's own calls, closes the connection.
 func (t *Target) Appender(ctx context.Context, mailbox string) (*Appender, error) {
 	wire := t.wire(mailbox)
@@ -74,6 +76,13 @@ func (t *Target) Appender(ctx context.Context, mailbox string) (*Appender, error
 	t.c.mu.Lock()
 	t.c.handler = a.response
 	t.c.mu.Unlock()
+	if verb := t.leaving(wire); verb != "" {
+		// Its answer is nobody's: refused, it costs time and nothing else.
+		if err := t.c.send([]byte(t.c.nextTag()+" "+verb+"\r\n"), false); err != nil {
+			return nil, errors.Join(err, a.Close())
+		}
+		t.selected = ""
+	}
 	return a, nil
 }
 

@@ -470,3 +470,53 @@ func TestAppenderNamesCantBreakOut(t *testing.T) {
 	_, err := s.Appender(t.Context(), "odd")
 	wantError(t, err, KindRefused)
 }
+
+func TestAppendLeavesTheMailboxThatItFills(t *testing.T) {
+	for _, test := range []struct{ name, caps, open, fill, verb string }{
+		{"BlueMind 5", "LITERAL+ UIDPLUS BM-ROCKS", "INBOX", "inbox", "CLOSE"},
+		{"Cyrus", "LITERAL+ UIDPLUS UNSELECT", "INBOX", "INBOX", "UNSELECT"},
+		{"another mailbox is open", "LITERAL+ UIDPLUS BM-ROCKS", "Sent", "INBOX", ""},
+		{"CLOSE would expunge", "LITERAL+ UIDPLUS", "INBOX", "INBOX", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := target(t, test.caps, func(p *peer) {
+				tag, got, _ := strings.Cut(p.line(), " ")
+				if got != `SELECT "`+test.open+`"` {
+					panic(got)
+				}
+				p.send(tag, "* 1 EXISTS", "$ OK done")
+				p.answer(`UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE)`)
+				for range 2 {
+					if test.verb != "" {
+						left := p.expect(test.verb)
+						test.verb = ""
+						p.send(left, "$ OK done")
+					}
+					appended, _ := p.appended(`APPEND "INBOX" () `+stamp+` {3+}`, 3)
+					p.crlf()
+					p.send(appended, "$ OK [APPENDUID 1 2] done")
+				}
+				p.answer("NOOP")
+				p.bye()
+			})
+			if err := s.messagesIn(t.Context(), test.open, 1, 0, func(Message) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				a := appender(t, s, test.fill)
+				if err := a.Send(t.Context(), []Append{letter("abc")}); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := a.Receive(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if err := a.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.Noop(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}

@@ -317,6 +317,7 @@ func (t *Target) messagesIn(ctx context.Context, mailbox string, first, last uin
 		return err
 	}
 	l, list := t.listStep(first, last, fn)
+	t.selected = wire
 	if err := t.exchanges(ctx, step{"SELECT " + quoteMailbox(wire), nil}, list); err != nil {
 		return err
 	}
@@ -331,6 +332,7 @@ func (t *Target) glance(ctx context.Context, mailbox string, uid uint32) (st Sta
 		st, err = t.Status(ctx, mailbox)
 		return st, nil, err
 	}
+	t.selected = wire
 	l, list := t.listStep(uid, uid, func(m Message) error { there = append(there, m); return nil })
 	err = t.exchanges(ctx, t.statusStep(mailbox, &st), step{"SELECT " + quoteMailbox(wire), nil}, list)
 	if err == nil {

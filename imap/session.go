@@ -28,6 +28,7 @@ type Session struct {
 	source bool
 
 	namespaces *Namespaces // nil: not told
+	selected   string      // wire name of the mailbox that may be open; "": none
 
 	use   sync.Mutex // held while a command is under way
 	once  sync.Once  // Close
@@ -153,6 +154,7 @@ func (s *Session) selectMailbox(ctx context.Context, wire string, readOnly bool)
 		return Status{}, err
 	}
 	var st Status
+	s.selected = wire
 	err := s.withClient(ctx, verb, func() error {
 		// Dovecot tells HIGHESTMODSEQ only to who asks for CONDSTORE.
 		opts := &goimap.SelectOptions{ReadOnly: readOnly, CondStore: s.Can("CONDSTORE")}
@@ -225,9 +227,24 @@ func (s *Source) ExamineWire(ctx context.Context, wire string) (Status, error) {
 type Target struct{ Session }
 
 // Select opens a mailbox. On BlueMind 5 each APPEND reloads the selected
-// folder: don't select the one being filled.
+// folder: an [Appender] of the same mailbox leaves it first.
 func (t *Target) Select(ctx context.Context, name string) (Status, error) {
 	return t.selectMailbox(ctx, t.wire(name), false)
+}
+
+// leaving gives the command that closes the open mailbox, if that is the one
+// named, and nothing else; "" where there is none. UNSELECT (RFC 3691) does so.
+// CLOSE would expunge, but for BlueMind 5, which knows only that and expunges
+// nothing.
+func (t *Target) leaving(wire string) string {
+	switch {
+	case t.selected != wire:
+	case t.Can("UNSELECT"):
+		return "UNSELECT"
+	case t.Can("BM-ROCKS"):
+		return "CLOSE"
+	}
+	return ""
 }
 
 // Create makes a mailbox. Parents are not made: create them first.
