@@ -31,6 +31,7 @@ type folder struct {
 	visible int
 	unseen  int
 	labels  []string      // keywords ever seen here, sorted
+	mixed   bool          // item ids don't ascend with the UIDs
 	changed chan struct{} // closed at the next change; nil while nobody waits
 }
 
@@ -76,8 +77,26 @@ func (f *folder) record(uid uint32) *record {
 	return nil
 }
 
+// item finds a record by its item id.
+func (f *folder) item(id int64) *record {
+	if f.mixed {
+		if i := slices.IndexFunc(f.recs, func(r record) bool { return r.itemID == id }); i >= 0 {
+			return &f.recs[i]
+		}
+		return nil
+	}
+	i := sort.Search(len(f.recs), func(i int) bool { return f.recs[i].itemID >= id })
+	if i < len(f.recs) && f.recs[i].itemID == id {
+		return &f.recs[i]
+	}
+	return nil
+}
+
 // insert adds a record that has a UID above all others.
 func (f *folder) insert(r record) {
+	if n := len(f.recs); n > 0 && f.recs[n-1].itemID > r.itemID {
+		f.mixed = true // two appends at once
+	}
 	f.recs = append(f.recs, r)
 	f.LastUID = max(f.LastUID, r.uid)
 	f.HighestModSeq = max(f.HighestModSeq, r.version)

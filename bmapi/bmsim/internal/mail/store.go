@@ -243,6 +243,24 @@ func (s *Store) Records(_ context.Context, folderUID string) ([]Record, error) {
 	return out, nil
 }
 
+// Items are the messages of a folder with these item ids, expunged or not, in
+// the order asked for; what isn't there is left out.
+func (s *Store) Items(_ context.Context, folderUID string, ids []int64) ([]Record, error) {
+	f, err := s.folder(folderUID)
+	if err != nil {
+		return nil, err
+	}
+	f.box.mu.RLock()
+	defer f.box.mu.RUnlock()
+	out := make([]Record, 0, len(ids))
+	for _, id := range ids {
+		if r := f.item(id); r != nil {
+			out = append(out, r.export())
+		}
+	}
+	return out, nil
+}
+
 // Record is one message of a folder, expunged or not.
 func (s *Store) Record(folderUID string, uid uint32) (Record, error) {
 	f, err := s.folder(folderUID)

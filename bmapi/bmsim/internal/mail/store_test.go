@@ -427,3 +427,23 @@ func TestConcurrentAppends(t *testing.T) {
 		items[r.ItemID] = true
 	}
 }
+
+func TestItemsAreFoundByTheirIDs(t *testing.T) {
+	s := open(t, "", mail.Options{}, alice)
+	inbox, sent := folder(t, s, alice, "INBOX"), folder(t, s, alice, "Sent")
+	var want []mail.Record
+	for i := range 9 {
+		add(t, s, sent.UID, fmt.Sprintf("Subject: other %d\r\n\r\n", i), time.Time{})
+		want = append(want, add(t, s, inbox.UID, fmt.Sprintf("Subject: %d\r\n\r\n", i), time.Time{}))
+	}
+	got, err := s.Items(ctx, inbox.UID, []int64{want[7].ItemID, want[0].ItemID - 1, 1 << 40, want[0].ItemID, want[8].ItemID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 3 || got[0].UID != want[7].UID || got[1].UID != want[0].UID || got[2].SHA1 != want[8].SHA1 {
+		t.Errorf("found %+v", got)
+	}
+	if _, err := s.Items(ctx, "none", nil); !errors.Is(err, mail.ErrNotFound) {
+		t.Errorf("items of no folder: %v", err)
+	}
+}
