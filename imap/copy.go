@@ -59,6 +59,16 @@ type CopyOptions struct {
 	Adopt bool
 	// Relist compares both sides even where no number has moved.
 	Relist bool
+	// Departures only marks what vanished from the source, where the folder can't
+	// be passed over; the rest is left for another call, as the Tally's Waits says.
+	Departures bool
+	// Pool has copies whose messages have vanished from other folders: where one of
+	// them is met here, the copy is copied on the target. nil: none are followed.
+	Pool *Pool
+	// Followed keeps what became of copies out of Pool. It is called between the
+	// ledger's calls; an error ends the copy. What is DepartedMoved is in the
+	// ledger then.
+	Followed func(context.Context, []Followed) error
 
 	// Unanswered counts, by source UID, the sessions that the target ended
 	// with the message under way. It is the caller's, who keeps it between
@@ -151,10 +161,12 @@ func (o CopyOptions) stopped() bool {
 // summed from the ledger.
 type Tally struct {
 	Unmoved                                                        bool // no number had moved, so nothing was listed
+	Waits                                                          bool // of Departures: the folder is to be gone through
 	Listed                                                         int  // messages the source listed
 	Elsewhere                                                      int  // listed beside these, and not of this copy
 	Copied, Adopted, Refused, Excluded, Vanished, Flagged, Settled int
 	Carried                                                        int // known under another UIDVALIDITY of the source
+	Moved                                                          int // copied on the target
 	Bytes                                                          int64
 	Notes                                                          []string
 }
@@ -185,7 +197,8 @@ type copier struct {
 	gap      sizeGap
 	listed   []Message       // the page of the source's listing that is worked off
 	bare     map[uint32]bool // to be sent with system flags only: the target refused others
-	lacking  []FlagChange    // of adopted messages
+	lacking  []FlagChange    // of adopted messages, and of moved ones
+	moving   []moving        // to be copied on the target
 	unplaced bool            // a message was stored and the server didn't say where
 }
 
@@ -223,6 +236,10 @@ func (c *copier) run(ctx context.Context) (FolderState, error) {
 	}
 	if c.tally.Unmoved = still && c.unmoved(from); c.tally.Unmoved {
 		return c.state, nil
+	}
+	if c.opts.Departures {
+		c.tally.Waits = true
+		return c.state, c.findDepartures(ctx, from)
 	}
 	if err := c.catchUp(ctx, from, to, still); err != nil {
 		return c.state, err

@@ -17,6 +17,7 @@ type Departed struct {
 	InternalDate   time.Time
 	Flags          []string // as last synchronised
 	SHA1           [20]byte
+	Sent           *Sent  // what was sent in the message's place; nil: itself
 	Note           string // of its row
 	Gone           bool   // the target has it no more: a user removed it there
 	// Due says that it is to be removed: an earlier run may have set \Deleted.
@@ -110,12 +111,13 @@ func (d Departed) touched(m Message) string {
 		ours := func(f string) bool { return strings.EqualFold(f, `\Deleted`) }
 		want, have = slices.DeleteFunc(want, ours), slices.DeleteFunc(have, ours)
 	}
+	sum, size := Intent{SHA1: d.SHA1, Size: d.Size, Sent: d.Sent}.sent()
 	switch {
 	case len(lacking(want, have))+len(lacking(have, want)) > 0:
 		return "its flags were changed on the target"
-	case m.HasSHA1 && m.SHA1 != d.SHA1 && !strings.Contains(d.Note, mungedNote(m.SHA1)):
+	case m.HasSHA1 && m.SHA1 != sum && !strings.Contains(d.Note, mungedNote(m.SHA1)):
 		return "the target has other bytes under its UID"
-	case differs(m, Claim{Size: d.Size, InternalDate: d.InternalDate, SHA1: d.SHA1}):
+	case differs(m, Claim{Size: size, InternalDate: d.InternalDate, SHA1: sum}):
 		return "the target has another message under its UID"
 	}
 	return ""

@@ -55,6 +55,7 @@ type Outcome struct {
 	Reason         string // a rule's name, or the words of who refused
 	By             string // who refused: target, source, message_size_limit
 	Note           string // what was lost or differs though the message arrived
+	Gone           bool   // Copied, and the target has it no more
 }
 
 // Doubt remembers an intent that was settled as absent and whose message was

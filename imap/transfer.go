@@ -49,8 +49,14 @@ func (b *batch) close(budget *Budget) {
 func (c *copier) transfer(ctx context.Context, list []Message) error {
 	for try := 0; len(list) > 0; try++ {
 		c.again, c.lastTry = nil, try >= len(c.opts.RetryDelays)
-		if err := c.pipe(ctx, list); err != nil {
-			return err
+		for rest := list; len(rest) > 0; {
+			err := c.pipe(ctx, rest)
+			if err == nil {
+				rest, err = c.move(ctx)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		list = c.again
 		slices.SortFunc(list, byUID)

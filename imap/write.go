@@ -177,6 +177,9 @@ func (w *writer) send(ctx context.Context, batches []*batch) error {
 				continue
 			}
 			m.InternalDate, m.note = usableDate(m)
+			if w.departed(m) {
+				continue
+			}
 			f.msgs = append(f.msgs, m)
 			intents = append(intents, Intent{SrcUID: m.UID, DstUIDNext: f.next, Size: m.size, InternalDate: m.InternalDate,
 				Flags: Wanted(m.Flags, w.opts.Rules), SHA1: m.sha1, SHA256: m.sha256, Munged: m.munged, Begun: w.opts.Now()})

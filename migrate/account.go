@@ -29,12 +29,16 @@ type AccountResult struct {
 	State       string `json:"state"`
 	Reason      string `json:"reason,omitempty"`
 	Mend        string `json:"mend,omitempty"`
-	Copied      int    `json:"copied"` // in this run
+	Copied      int    `json:"copied"`            // in this run
+	Moved       int    `json:"moved,omitempty"`   // on the target, as at the source
+	Deleted     int    `json:"deleted,omitempty"` // there, as at the source
 	Bytes       int64  `json:"bytes"`
 	Refused     int64  `json:"refused"`           // in the ledger
 	NewRefusals bool   `json:"new_refusals"`      // some of them no run has told of before
 	Created     bool   `json:"created,omitempty"` // the user
 	Would       string `json:"would,omitempty"`   // dry run
+
+	Departing []Departing `json:"departing,omitempty"` // dry run
 }
 
 // accountWork is one account in the hands of one goroutine.
@@ -56,6 +60,7 @@ type accountWork struct {
 	unanswered map[string]map[uint32]int
 	// undelivered has those before which the source ended it.
 	undelivered map[string]map[uint32]int
+	follow      *follower // nil: the source isn't followed
 }
 
 // account brings one account up to date. It never fails: what became of the
@@ -248,8 +253,16 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 	if err := w.makeFolders(ctx, dst, jobs); err != nil {
 		return err
 	}
+	if w.follow = w.follower(); w.follow != nil {
+		if err := w.follow.begin(ctx, src, dst, jobs); err != nil {
+			return err
+		}
+	}
 	var faults []error
 	for i := range jobs {
+		if w.follow != nil && w.follow.done[folderKey(jobs[i].Source, jobs[i].Part)] {
+			continue
+		}
 		if w.run.stopped() {
 			return imap.ErrStopped
 		}
@@ -273,6 +286,11 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 	for _, row := range rows { // also of folders that the source has no more
 		if err := w.lookOnceMore(ctx, dst, row); err != nil {
 			return err
+		}
+	}
+	if w.follow != nil {
+		if err := w.follow.end(ctx, dst, jobs); err != nil {
+			faults = append(faults, err)
 		}
 	}
 	return errors.Join(faults...)

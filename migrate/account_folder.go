@@ -36,21 +36,28 @@ func (w *accountWork) folder(ctx context.Context, src *imap.Source, dst *imap.Ta
 // which is written only when that is known: a run that is killed before goes
 // through the folder again, as does the next look.
 func (w *accountWork) look(ctx context.Context, src *imap.Source, dst *imap.Target, job *folderJob) (imap.Tally, error) {
-	next, tally, err := imap.CopyMailbox(ctx, src, dst, w.books(job.row.ID), engineState(job.row), w.copyOptions(job))
+	o := w.copyOptions(job)
+	w.follow.options(job, &o)
+	next, tally, err := imap.CopyMailbox(ctx, src, dst, w.books(job.row.ID), engineState(job.row), o)
 	w.result.Copied += tally.Copied
 	w.result.Bytes += tally.Bytes
 	// Not what was refused: some of it is tried, and refused, each time.
 	w.refused += tally.Refused
-	w.moved += tally.Copied + tally.Adopted + tally.Carried + tally.Settled + tally.Excluded
+	w.moved += tally.Copied + tally.Moved + tally.Adopted + tally.Carried + tally.Settled + tally.Excluded
 	for _, note := range tally.Notes {
 		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: job.Source, Text: note})
 	}
 	if err != nil {
 		return tally, err
 	}
+	return tally, w.looked(ctx, job, next, tally)
+}
+
+// looked keeps what a folder was found to be.
+func (w *accountWork) looked(ctx context.Context, job *folderJob, next imap.FolderState, tally imap.Tally) error {
 	sums, err := w.run.store.Sums(ctx, job.row.ID, next.SrcUIDValidity)
 	if err != nil {
-		return tally, err
+		return err
 	}
 	keep(&job.row, next, w.run.opts.Now())
 	if job.row.Fault = balance(sums, tally, next); job.row.Fault == "" && job.split != nil && len(job.split.strays) > 0 {
@@ -58,9 +65,9 @@ func (w *accountWork) look(ctx context.Context, src *imap.Source, dst *imap.Targ
 	}
 	job.row.Complete = job.row.Complete && job.row.Fault == ""
 	if err := w.run.store.UpdateFolder(ctx, job.row); err != nil || !job.row.Complete || tally.Unmoved {
-		return tally, err
+		return err
 	}
-	return tally, w.closeEpochs(ctx, job.row)
+	return w.closeEpochs(ctx, job.row)
 }
 
 // closeEpochs ends what is left of a source folder's earlier UIDVALIDITYs, once

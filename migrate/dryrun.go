@@ -148,18 +148,20 @@ func (r *runner) dryAccount(ctx context.Context, a *PlanAccount, one *AccountRes
 	if len(w.create) > 0 {
 		steps = append(steps, fmt.Sprintf("create %d folders", len(w.create)))
 	}
+	departing, err := w.departs(ctx, one)
 	if w.messages > 0 {
 		steps = append(steps, fmt.Sprintf("copy %d messages, %s", w.messages, AboutSize(w.bytes)))
 	}
 	if w.flags > 0 {
 		steps = append(steps, fmt.Sprintf("change the flags of %d", w.flags))
 	}
+	steps = append(steps, departing...)
 	if w.tooLarge > 0 {
 		steps = append(steps, fmt.Sprintf("refuse %d that are larger than %s", w.tooLarge, AboutSize(e.Limit)))
 	}
 	one.Copied, one.Bytes, one.Created = w.messages, w.bytes, e.Created
 	one.Would = strings.Join(steps, ", ")
-	return nil
+	return err
 }
 
 // knownFolders are those that an account's mailbox has, or would come with, by
@@ -195,6 +197,9 @@ type dryWork struct {
 	messages, flags int
 	bytes           int64
 	tooLarge        int
+
+	account state.Account // of an earlier run; without ID: there was none
+	follow  *dryFollow    // nil: nothing is followed
 }
 
 func (w *dryWork) source(ctx context.Context) error {
@@ -222,6 +227,9 @@ func (w *dryWork) source(ctx context.Context) error {
 	}
 	jobs, err := splitUp(ctx, src, w.run.store, decideFolders(mapped, w.plan, rows), w.plan, rows)
 	if err != nil {
+		return err
+	}
+	if err := w.follows(ctx, policy.Presync, jobs); err != nil {
 		return err
 	}
 	for _, job := range jobs {
@@ -254,6 +262,7 @@ func (w *dryWork) rows(ctx context.Context) ([]state.Folder, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.account = account
 	return w.run.store.Folders(ctx, account.ID)
 }
 
@@ -270,7 +279,7 @@ func (w *dryWork) parents(target string) {
 
 func (w *dryWork) folder(ctx context.Context, src *imap.Source, job *folderJob, row state.Folder, policy Policy) error {
 	st, err := src.Examine(ctx, job.Source)
-	if err != nil || st.Messages == 0 {
+	if err != nil || st.Messages == 0 && w.follow == nil {
 		return err
 	}
 	var known []imap.Known
@@ -308,5 +317,5 @@ func (w *dryWork) folder(ctx context.Context, src *imap.Source, job *folderJob, 
 			w.tooLarge++
 		}
 	}
-	return nil
+	return w.follow.folder(ctx, w.run.store, row, st, listed, d.Copy)
 }

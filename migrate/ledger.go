@@ -45,6 +45,9 @@ func (l *ledger) Known(ctx context.Context, first, last uint32) ([]imap.Known, e
 }
 
 func knownOf(m state.Message) imap.Known {
+	if m.Removed && m.DstGone {
+		m.DstUID = 0 // by us: were the message listed again, it would have to be copied again
+	}
 	return imap.Known{SrcUID: m.SrcUID, DstUID: m.DstUID, Size: m.Size, InternalDate: m.InternalDate, Flags: m.Flags,
 		DateText: m.DateText, SHA1: m.SHA1, Fate: fateOf[m.State], Reason: m.Reason, By: m.By, Note: m.Note, DstGone: m.DstGone}
 }
@@ -94,7 +97,7 @@ func (l *ledger) Record(ctx context.Context, batch []imap.Outcome) error {
 	for i, o := range batch {
 		out[i] = state.Message{SrcUIDValidity: l.srcValidity, SrcUID: o.SrcUID, DstUIDValidity: o.DstUIDValidity, DstUID: o.DstUID,
 			Size: o.Size, InternalDate: o.InternalDate, DateText: o.DateText, Flags: o.Flags, SHA1: o.SHA1, SHA256: o.SHA256,
-			Repaired: (*state.Sent)(o.Sent), State: stateOf[o.Fate], Reason: o.Reason, By: o.By, Note: o.Note}
+			Repaired: (*state.Sent)(o.Sent), State: stateOf[o.Fate], Reason: o.Reason, By: o.By, Note: o.Note, DstGone: o.Gone}
 	}
 	return l.store.Record(ctx, l.folder, out)
 }

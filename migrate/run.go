@@ -66,6 +66,8 @@ type RunResult struct {
 	Accounts    int             `json:"accounts"`
 	States      map[string]int  `json:"states"`
 	Copied      int             `json:"copied"`
+	Moved       int             `json:"moved,omitempty"`   // on the target, as at the source
+	Deleted     int             `json:"deleted,omitempty"` // there, as at the source
 	Bytes       int64           `json:"bytes"`
 	Refused     int64           `json:"refused"` // in the ledger
 	NewRefusals bool            `json:"new_refusals"`
@@ -354,6 +356,8 @@ func (r *RunResult) summary() string {
 func (r *RunResult) add(one AccountResult) {
 	r.States[one.State]++
 	r.Copied += one.Copied
+	r.Moved += one.Moved
+	r.Deleted += one.Deleted
 	r.Bytes += one.Bytes
 	r.Refused += one.Refused
 	r.NewRefusals = r.NewRefusals || one.NewRefusals

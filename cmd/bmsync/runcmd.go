@@ -120,6 +120,9 @@ func runText(w io.Writer, r migrate.RunResult, bmsync string) error {
 		out.say("target %s, dry run: %s; %s would be copied, %s", r.Target, statesText(r), many(r.Copied, "message"), migrate.AboutSize(r.Bytes))
 	default:
 		out.say("target %s: %s; %s copied, %s, in %s", r.Target, statesText(r), many(r.Copied, "message"), migrate.AboutSize(r.Bytes), r.Elapsed.Round(time.Millisecond))
+		if r.Moved+r.Deleted > 0 {
+			out.say("as at the source: %d moved, %d deleted on the target", r.Moved, r.Deleted)
+		}
 	}
 	objectsText(out, r.Objects, r.DryRun, told)
 	for i, n := range r.Notable {
@@ -198,6 +201,25 @@ func notableText(out *lines, n migrate.AccountResult) {
 	}
 	if n.Mend != "" {
 		out.say("      → %s", n.Mend)
+	}
+	departingText(out, n.Departing)
+}
+
+// listed is how many messages of an account are told one by one.
+const listed = 20
+
+// departingText lists what a run would take off the target.
+func departingText(out *lines, list []migrate.Departing) {
+	for i, d := range list {
+		if i == listed {
+			out.say("      … and %d more; --json has them all", len(list)-i)
+			return
+		}
+		what := "delete"
+		if d.Moved {
+			what = "move"
+		}
+		out.say("      %s %s UID %d → %s UID %d, of %s, %s", what, d.Folder, d.UID, d.Target, d.TargetUID, d.Date.Format("2006-01-02 15:04"), migrate.AboutSize(d.Size))
 	}
 }
 
