@@ -65,7 +65,7 @@ func (v *prover) folders(ctx context.Context, k *key, e *entry, core []bmapi.Mai
 	}
 	v.rows = folders
 	for _, f := range folders {
-		if f.Rule != "" {
+		if f.Rule != "" || removedFolder(f) {
 			continue
 		}
 		name := v.box.core(f.Target)

@@ -132,7 +132,7 @@ func (s *Store) Unmade(ctx context.Context, account int64, target string) error 
 	return s.write(ctx, "note a folder removed", func(ctx context.Context, tx *sql.Tx) error {
 		for _, query := range []string{
 			"DELETE FROM made_folders WHERE account = ? AND target = ?",
-			`UPDATE folders SET dst_uidvalidity = 0, dst_uidnext = 0, dst_exists = 0, dst_modseq = 0, dst_max_uid = 0, complete = 0
+			`UPDATE folders SET dst_uidvalidity = 0, dst_uidnext = 0, dst_exists = 0, dst_modseq = 0, dst_max_uid = 0, rules = ''
 				WHERE account = ? AND target = ?`,
 		} {
 			if _, err := tx.ExecContext(ctx, query, account, target); err != nil {
