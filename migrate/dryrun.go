@@ -70,7 +70,11 @@ func (r *runner) sameState(ctx context.Context) error {
 // dryAll goes through what a run would do: objects, mail, rights.
 func (r *runner) dryAll(ctx context.Context) (res RunResult, err error) {
 	res.States = map[string]int{}
-	if err := r.whoIsDone(ctx); err != nil {
+	if err := errors.Join(r.whoIsDone(ctx), r.whoIsClosed(ctx)); err != nil {
+		return res, err
+	}
+	closed, err := r.leftAlone()
+	if err != nil {
 		return res, err
 	}
 	r.provision = r.newProvisioner(true)
@@ -86,6 +90,7 @@ func (r *runner) dryAll(ctx context.Context) (res RunResult, err error) {
 		err = r.surveyFinal(ctx)
 	}
 	res.ObjectsOnly, res.Final, res.Objects = r.opts.Objects, r.opts.Final, r.provision.log.result()
+	res.Closed = closed
 	res.Interrupted = r.stopped() || ctx.Err() != nil
 	return res, err
 }

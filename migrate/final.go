@@ -71,7 +71,7 @@ func (f *finisher) each(ctx context.Context, do func(context.Context, *PlanAccou
 		if err != nil {
 			return errors.Join(err, b.wait())
 		}
-		if !f.r.opts.asksFor(a) {
+		if !f.r.opts.asksFor(a) || f.r.isClosed(a) {
 			continue
 		}
 		if b.over(ctx) {

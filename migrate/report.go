@@ -237,6 +237,7 @@ func (c *Certificate) Refused() int64 { return c.refused }
 // FolderReport holds a folder's ledger against what its source said.
 type FolderReport struct {
 	Source     string           `json:"source"`
+	Was        string           `json:"was,omitempty"`  // its name at the source when it was first copied, if it is another now
 	Part       string           `json:"part,omitempty"` // of a source folder that is split by year
 	Target     string           `json:"target"`
 	Late       bool             `json:"late,omitempty"` // appeared after planning
@@ -341,7 +342,7 @@ func excludedFolder(f state.Folder) ExcludedFolder {
 // folder reports on one folder that was copied, or had been before a rule
 // excluded it.
 func (c *Certificate) folder(ctx context.Context, f state.Folder, sums state.Sums) error {
-	out := FolderReport{Source: f.Source, Part: f.Part, Target: f.Target, Late: f.Late, SourceSays: int64(f.SrcExists), Listed: given(f.ListedAt),
+	out := FolderReport{Source: f.Source, Was: f.Was, Part: f.Part, Target: f.Target, Late: f.Late, SourceSays: int64(f.SrcExists), Listed: given(f.ListedAt),
 		Ledger: counts(sums), OnSource: sums.OnSource().Messages, Fault: f.Fault, Rule: f.Rule}
 	if f.Part != "" {
 		out.SourceSays = out.OnSource // the source doesn't count parts; see lostBetween

@@ -78,6 +78,7 @@ type RunResult struct {
 	Objects     ObjectsResult   `json:"objects"`
 	ObjectsOnly bool            `json:"objects_only,omitempty"` // no mail was looked at
 	Final       bool            `json:"final,omitempty"`
+	Closed      []string        `json:"closed,omitempty"` // accounts that were asked for and left alone
 	Elapsed     time.Duration   `json:"elapsed_ns"`
 }
 
@@ -112,6 +113,7 @@ type runner struct {
 	platform  *platform
 	provision *provisioner
 	done      map[string]bool // with Failed: addresses of the target that are complete
+	closed    map[accountID]bool
 	telling   sync.Mutex
 	conflicts *conflictKeeper // nil: a dry run
 	budget    *imap.Budget
@@ -234,10 +236,13 @@ func (r *runner) openState(ctx context.Context, policyDigest, planSHA256 string)
 // all goes through a run's parts: objects before mail, rights after it.
 func (r *runner) all(ctx context.Context) (RunResult, error) {
 	res := RunResult{States: map[string]int{}, ObjectsOnly: r.opts.Objects, Final: r.opts.Final}
-	if err := r.whoIsDone(ctx); err != nil {
+	if err := errors.Join(r.whoIsDone(ctx), r.whoIsClosed(ctx)); err != nil {
 		return res, err
 	}
-	var err error
+	closed, err := r.leftAlone()
+	if err != nil {
+		return res, err
+	}
 	if r.conflicts, err = newConflictKeeper(ctx, r.store, r.id); err != nil {
 		return res, err
 	}
@@ -256,7 +261,7 @@ func (r *runner) all(ctx context.Context) (RunResult, error) {
 			res.Interrupted = res.Interrupted || r.stopped() || ctx.Err() != nil
 		}
 	}
-	res.Objects = r.provision.log.result()
+	res.Objects, res.Closed = r.provision.log.result(), closed
 	return res, err
 }
 

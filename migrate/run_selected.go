@@ -40,7 +40,7 @@ func (r *runner) whoIsDone(ctx context.Context) error {
 }
 
 func (r *runner) asksFor(a *PlanAccount) bool {
-	return r.opts.asksFor(a) && !r.done[r.opts.Target.Address(a.Address)]
+	return r.opts.asksFor(a) && !r.done[r.opts.Target.Address(a.Address)] && !r.isClosed(a)
 }
 
 func (o *RunOptions) asksFor(a *PlanAccount) bool {

@@ -31,6 +31,7 @@ type Status struct {
 	Planned  int              `json:"planned,omitempty"` // accounts of the plan
 	NotBegun int              `json:"not_begun,omitempty"`
 	Accounts map[string]int64 `json:"accounts"` // by state
+	Phases   map[string]int64 `json:"phases"`   // accounts by phase
 	Messages []StateCount     `json:"messages"`
 	Refused  int64            `json:"refused"`
 	Intents  int64            `json:"open_intents"`
@@ -201,10 +202,12 @@ func atWork(path string, r state.Run) (bool, error) {
 // troubles finds the accounts that aren't complete.
 func (st *Status) troubles(ctx context.Context, store *state.Store) error {
 	working := st.LastRun != nil && st.LastRun.State == RunAtWork
+	st.Phases = map[string]int64{}
 	for a, err := range store.Accounts(ctx) {
 		if err != nil {
 			return err
 		}
+		st.Phases[a.Phase]++
 		t := Trouble{a.Address, a.Reason, a.Mend}
 		switch {
 		case a.State == AccountBlocked:

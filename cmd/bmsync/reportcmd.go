@@ -212,7 +212,11 @@ func headerText(w *lines, h migrate.ReportHeader) {
 
 func certificateText(ctx context.Context, w *lines, c *migrate.Certificate) error {
 	w.say("")
-	w.say("%s (%s): %s", c.Address, c.Kind, c.State)
+	phase := ""
+	if c.Phase != migrate.PhasePresync {
+		phase = ", " + c.Phase
+	}
+	w.say("%s (%s): %s%s", c.Address, c.Kind, c.State, phase)
 	if c.Reason != "" {
 		w.say("  %s", c.Reason)
 	}
@@ -273,6 +277,9 @@ func foldersText(w *lines, c *migrate.Certificate) {
 		late := ""
 		if f.Late {
 			late = " (appeared after planning)"
+		}
+		if f.Was != "" {
+			late += fmt.Sprintf(" (was %q at the source)", f.Was)
 		}
 		source, says := strconv.Quote(f.Source), "says"
 		if f.Part != "" { // no source counts messages by year

@@ -63,16 +63,16 @@ environment, environment over file. What plan decides is set where plan is run.
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "tell more on stderr")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	check, plan, work, verify := newCheckCmd(a), newPlanCmd(a), newRunCmd(a), newVerifyCmd(a)
-	status, report, where, reset := newStatusCmd(a), newReportCmd(a), newWhereCmd(a), newResetCmd(a)
+	status, report, where, reset, phase := newStatusCmd(a), newReportCmd(a), newWhereCmd(a), newResetCmd(a), newPhaseCmd(a)
 	settingFlags(check, "policy")
 	settingFlags(plan, "policy")
 	settingFlags(work, "policy::limits")
 	settingFlags(verify, "policy::limits")
-	for _, cmd := range []*cobra.Command{status, report, where, reset} {
+	for _, cmd := range []*cobra.Command{status, report, where, reset, phase} {
 		settingFlags(cmd)
 	}
 	group(root, "The way of a migration, in this order: init, check, plan, run, verify, report:", newInitCmd(a), check, plan, work, verify, report)
-	group(root, "Beside it:", status, where, reset)
+	group(root, "Beside it:", status, where, phase, reset)
 	group(root, "Without a server:", newDemoCmd(a), newSimCmd(a), newVersionCmd(a))
 	return root
 }

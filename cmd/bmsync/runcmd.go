@@ -124,6 +124,7 @@ func runText(w io.Writer, r migrate.RunResult, bmsync string) error {
 			out.say("as at the source: %d moved, %d deleted on the target", r.Moved, r.Deleted)
 		}
 	}
+	closedText(out, r)
 	objectsText(out, r.Objects, r.DryRun, told)
 	for i, n := range r.Notable {
 		if i == 20 {
@@ -156,6 +157,15 @@ func runText(w io.Writer, r migrate.RunResult, bmsync string) error {
 		}
 	}
 	return out.err
+}
+
+// closedText says which accounts were left alone.
+func closedText(out *lines, r migrate.RunResult) {
+	if n := len(r.Closed); n == 1 {
+		out.say("closed, and left alone: %s; bmsync phase live %s --target %s --yes opens it again", r.Closed[0], r.Closed[0], r.Target)
+	} else if n > 1 {
+		out.say("closed, and left alone: %s, %s among them; bmsync phase live ADDRESS… --target %s --yes opens them again", many(n, "account"), r.Closed[0], r.Target)
+	}
 }
 
 // partOf is what a run was asked for beside the target, as it was typed.

@@ -52,6 +52,9 @@ func statusText(out io.Writer, st migrate.Status) error {
 	w.say("state %s, installation %s", st.StateFile, st.Installation)
 	lastRunText(w, st.LastRun)
 	w.say("accounts: %s", accountsText(st.Accounts))
+	if st.Phases[migrate.PhaseLive]+st.Phases[migrate.PhaseClosed] > 0 {
+		w.say("phases: %s", phasesText(st.Phases))
+	}
 	if st.Planned > 0 {
 		w.say("planned: %s, %d of them not begun", many(int64(st.Planned), "account"), st.NotBegun)
 	}
