@@ -254,6 +254,9 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 		return err
 	}
 	if w.follow = w.follower(); w.follow != nil {
+		if err := w.goneFolders(ctx, src, mapped); err != nil {
+			return err
+		}
 		if err := w.follow.begin(ctx, src, dst, jobs); err != nil {
 			return err
 		}
@@ -291,6 +294,8 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 	if w.follow != nil {
 		if err := w.follow.end(ctx, dst, jobs); err != nil {
 			faults = append(faults, err)
+		} else if err := w.removeGone(ctx, dst, mapped); err != nil {
+			return err
 		}
 	}
 	return errors.Join(faults...)

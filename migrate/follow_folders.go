@@ -154,7 +154,7 @@ func sameMail(ctx context.Context, src *imap.Source, store *state.Store, row sta
 // follows says whether the target belongs to the run as yet, so that folders
 // there may be renamed and removed.
 func (w *accountWork) follows() bool {
-	return w.row.Phase == PhasePresync && !w.row.Adopt && !w.adopting
+	return w.run.opts.Plan.Header.PolicyOf(w.plan).Presync.follows(w.row) && !w.adopting
 }
 
 // followRenames gives the account's rows the names that the source has for their
