@@ -96,11 +96,12 @@ func (l *memLedger) Begin(_ context.Context, batch []imap.Intent) error {
 func (l *memLedger) Record(_ context.Context, batch []imap.Outcome) error {
 	defer l.locked()()
 	for _, o := range batch {
-		if (o.Fate == imap.Copied) && l.intents[o.SrcUID].SrcUID == 0 {
+		if o.Fate == imap.Copied && !o.Gone && l.intents[o.SrcUID].SrcUID == 0 {
 			return fmt.Errorf("UID %d copied without an intent", o.SrcUID)
 		}
 		delete(l.intents, o.SrcUID)
 		l.rows[o.SrcUID] = o
+		l.gone[o.SrcUID] = o.Gone
 	}
 	return nil
 }

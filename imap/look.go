@@ -20,14 +20,41 @@ func (c *copier) targetStill(ctx context.Context, to Status, newest []Message) (
 		return false, nil
 	}
 	ours, err := c.ledger.Claims(ctx, s.DstMaxUID, 1)
-	if err != nil || len(ours) == 0 || ours[0].Gone || len(newest) == 0 || newest[0].UID != ours[0].DstUID {
+	if err != nil {
 		return false, err
+	}
+	if (len(ours) == 0 || ours[0].Gone) && s.SrcUIDValidity == c.srcValidity { // it was removed: the newest that wasn't has to do
+		if ours, newest, err = c.newestLeft(ctx); err != nil || len(ours) == 0 {
+			return err == nil, err
+		}
+	}
+	if len(ours) == 0 || ours[0].Gone || len(newest) == 0 || newest[0].UID != ours[0].DstUID {
+		return false, nil
 	}
 	m := newest[0]
 	if m.HasSHA1 && m.SHA1 == ours[0].SHA1 {
 		return true, nil
 	}
 	return m.Size == ours[0].Size && m.InternalDate.Equal(ours[0].InternalDate), nil
+}
+
+// newestLeft gives the copy with the highest UID that isn't known to be gone, none
+// where there is none, and what the target shows under its UID.
+func (c *copier) newestLeft(ctx context.Context) (ours []Claim, newest []Message, err error) {
+	err = c.claims(ctx, 1, func(page []Claim) error {
+		for i := len(page) - 1; i >= 0; i-- {
+			if !page[i].Gone {
+				ours = page[i : i+1]
+				return nil
+			}
+		}
+		return nil
+	})
+	if err != nil || len(ours) == 0 {
+		return nil, nil, err
+	}
+	err = c.listTarget(ctx, ours[0].DstUID, ours[0].DstUID, true, func(m Message) error { newest = append(newest, m); return nil })
+	return ours, newest, err
 }
 
 // lookAtTarget compares what we wrote with what the target shows, where it may

@@ -192,7 +192,7 @@ func (s *session) copy(cmd *command) reply {
 	switch {
 	case !found:
 		return no("[TRYCREATE] Mailbox does not exist")
-	case code == "" || !s.can("UIDPLUS"):
+	case code == "" || !s.can("UIDPLUS") || s.quirks.HideCopyUID:
 		return ok("Done")
 	case move: // RFC 6851 §4.3: before the EXPUNGEs
 		s.line("* OK %s Moved", code)

@@ -35,6 +35,10 @@ type Quirks struct {
 	// Munge stores X for header octets above 127, as Cyrus's munge8bit does.
 	Munge bool
 
+	// HideCopyUID leaves COPYUID out of the answers to COPY and MOVE, though
+	// UIDPLUS is announced.
+	HideCopyUID bool
+
 	// HideForeign leaves the mailboxes of Options.Others and Options.Shared
 	// out of listings whose pattern doesn't begin with the prefix.
 	HideForeign bool
