@@ -347,6 +347,7 @@ func (c *copier) window(ctx context.Context, p page) error {
 	if err != nil {
 		return err
 	}
+	c.pages.known = len(known)
 	c.listed = p.listed
 	d := Compare(p.listed, known, c.opts.Rules)
 	if n := len(d.Others); n > 0 {

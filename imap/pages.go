@@ -12,6 +12,7 @@ import (
 type pages struct {
 	*copier
 	first, span, top uint64
+	known            int // how many rows the ledger had for the last page
 	have             *page
 	err              error // have's
 }
@@ -39,7 +40,7 @@ func (p *pages) next(ctx context.Context) (page, error) {
 	}
 	got := *p.have
 	p.have = nil
-	if n := len(got.listed); got.cut {
+	if n := max(len(got.listed), p.known); got.cut {
 		p.span = uint64(p.opts.Window) // many UIDs after few
 	} else if n < int(p.opts.Window)/4 {
 		p.span *= 2 // sparse UIDs
@@ -88,4 +89,24 @@ func (c *copier) list(ctx context.Context, first, last uint32) (listed []Message
 	}
 	slices.SortFunc(listed, byUID)
 	return listed, end, nil
+}
+
+// Pages lists the open mailbox, of which Examine said st, in parts that bound
+// what is held of it: about 10,000 messages at a time, ascending by UID. Each
+// call of fn is for all UIDs from first to last; together they are all there can
+// be. An error of fn ends it, and the session goes on.
+func (s *Source) Pages(ctx context.Context, mailbox string, st Status, fn func(first, last uint32, listed []Message) error) error {
+	if st.Messages == 0 {
+		return fn(1, 1<<32-1, nil)
+	}
+	pages := newPages(&copier{src: s, opts: CopyOptions{Source: mailbox}.withDefaults()}, st)
+	for {
+		p, err := pages.next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := fn(p.first, p.last, p.listed); err != nil || p.last == 1<<32-1 {
+			return err
+		}
+	}
 }

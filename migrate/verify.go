@@ -287,59 +287,89 @@ func (v *prover) sourceFolder(ctx context.Context, src *imap.Source, parts []sta
 			return nil
 		}
 	}
-	type fate struct { // small: a folder may hold a million
-		size, date int64
-		dated      bool
-		fate       imap.Fate
-	}
-	fates, twice := map[uint32]fate{}, 0
-	for _, part := range parts {
-		for m, err := range v.run.store.Messages(ctx, part.ID, part.SrcUIDValidity) {
-			if err != nil {
-				return err
-			}
-			if had, ok := fates[m.SrcUID]; ok && had.fate.OnTarget() && fateOf[m.State].OnTarget() {
-				twice++
-			} else if ok && fateOf[m.State] == imap.Vanished {
-				continue
-			}
-			fates[m.SrcUID] = fate{m.Size, m.InternalDate.Unix(), !m.InternalDate.IsZero(), fateOf[m.State]}
+	seen := sourceSeen{}
+	err = src.Pages(ctx, f.Source, st, func(first, last uint32, listed []imap.Message) error {
+		fates, err := v.fates(ctx, parts, first, last, listed)
+		if err == nil {
+			seen.add(listed, fates)
 		}
-	}
-	if twice > 0 {
-		v.proof.find("source folder %q: %d messages are in the folders of two years", f.Source, twice)
-	}
-	listed, unknown, pending, others := uint32(0), 0, 0, 0
-	if st.Messages > 0 {
-		err = src.Messages(ctx, 1, 0, func(m imap.Message) error {
-			listed++
-			f, ok := fates[m.UID]
-			known := imap.Known{Size: f.size}
-			if f.dated {
-				known.InternalDate = time.Unix(f.date, 0)
-			}
-			switch {
-			case !ok:
-				unknown++
-			case f.fate == imap.Pending, f.fate == imap.Vanished:
-				pending++
-			case f.fate.OnTarget() && known.Differs(m):
-				others++
-			}
-			return nil
-		})
-	}
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	if listed < st.Messages {
-		v.proof.find("source folder %q says that it holds %d messages, and lists %d", f.Source, st.Messages, listed)
+	if seen.twice > 0 {
+		v.proof.find("source folder %q: %d messages are in the folders of two years", f.Source, seen.twice)
 	}
-	if others > 0 {
-		v.proof.find("source folder %q: under %d UIDs that were copied stand other messages: the source went back in time", f.Source, others)
+	if seen.listed < st.Messages {
+		v.proof.find("source folder %q says that it holds %d messages, and lists %d", f.Source, st.Messages, seen.listed)
 	}
-	if unknown+pending > 0 {
-		v.proof.find("source folder %q: %d messages are new or not settled: run again", f.Source, unknown+pending)
+	if seen.others > 0 {
+		v.proof.find("source folder %q: under %d UIDs that were copied stand other messages: the source went back in time", f.Source, seen.others)
+	}
+	if seen.unknown+seen.pending > 0 {
+		v.proof.find("source folder %q: %d messages are new or not settled: run again", f.Source, seen.unknown+seen.pending)
 	}
 	return nil
+}
+
+// fateBySource is what the ledger says of a source message.
+type fateBySource struct {
+	known imap.Known
+	fate  imap.Fate
+	row   bool // the ledger has it
+	twice bool // parts of a split folder both have it
+}
+
+// fates are the ledger's rows for what a source folder lists from UID first to
+// last, of all its parts. Where there are several, what it doesn't list is among
+// them: parts may have the same message.
+func (v *prover) fates(ctx context.Context, parts []state.Folder, first, last uint32, listed []imap.Message) (map[uint32]fateBySource, error) {
+	fates := make(map[uint32]fateBySource, len(listed))
+	for _, m := range listed {
+		fates[m.UID] = fateBySource{}
+	}
+	for _, part := range parts {
+		for m, err := range v.run.store.MessagesBetween(ctx, part.ID, part.SrcUIDValidity, first, last) {
+			if err != nil {
+				return nil, err
+			}
+			had, listed := fates[m.SrcUID]
+			if !listed && len(parts) == 1 {
+				continue
+			}
+			f := fateBySource{known: imap.Known{Size: m.Size, InternalDate: m.InternalDate, DateText: m.DateText}, fate: fateOf[m.State], row: true}
+			f.twice = had.twice || had.fate.OnTarget() && f.fate.OnTarget()
+			if !had.row || f.fate != imap.Vanished {
+				fates[m.SrcUID] = f
+			}
+		}
+	}
+	return fates, nil
+}
+
+// sourceSeen counts what a source lists against the ledger.
+type sourceSeen struct {
+	listed                          uint32
+	unknown, pending, others, twice int
+}
+
+func (s *sourceSeen) add(listed []imap.Message, fates map[uint32]fateBySource) {
+	for _, f := range fates {
+		if f.twice {
+			s.twice++
+		}
+	}
+	for _, m := range listed {
+		s.listed++
+		f := fates[m.UID]
+		switch {
+		case !f.row:
+			s.unknown++
+		case f.fate == imap.Pending, f.fate == imap.Vanished:
+			s.pending++
+		case f.fate.OnTarget() && f.known.Differs(m):
+			s.others++
+		}
+	}
 }
