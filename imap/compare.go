@@ -76,6 +76,9 @@ type Rules struct {
 	// HeaderDates takes the date of a message whose INTERNALDATE is absurd from
 	// its header, as of one without.
 	HeaderDates bool
+	// Quarantine says that refused messages are kept: also those that are too
+	// large are read then, and those that were refused before are tried once more.
+	Quarantine bool
 	// RetryRefused tries again what the target refused for its content.
 	RetryRefused bool
 }
@@ -84,6 +87,13 @@ type Rules struct {
 const (
 	RuleDeleted    = "deleted"
 	ReasonTooLarge = "too large"
+)
+
+// Who refuses a message, beside the source: the target, and the limit that it is
+// known to have, for which nothing is sent.
+const (
+	byTarget = "target"
+	byLimit  = "message_size_limit"
 )
 
 // sizeSlack is by how much RFC822.SIZE may lie before a message is refused
@@ -106,7 +116,7 @@ type Delta struct {
 	Vanished  []uint32     // in the ledger, no longer at the source
 	Others    []uint32     // on the target, and another message at the source now
 	Returned  []uint32     // copied once, then taken for vanished, and listed again
-	TooLarge  bool         // a message is, or stays, refused for its size
+	Refused   bool         // a message is, or stays, refused
 	Unchanged int
 }
 
@@ -146,9 +156,9 @@ func (d *Delta) fresh(m Message, rules Rules) {
 	case hasFlag(m.Flags, `\Deleted`) && !rules.CopyDeleted:
 		o.Fate, o.Reason, o.Flags = Excluded, RuleDeleted, Normalize(m.Flags)
 		d.Settle = append(d.Settle, o)
-	case rules.tooLarge(m.Size):
-		o.Fate, o.By, o.Reason = Refused, "message_size_limit", tooLargeReason(m.Size, rules.MaxSize)
-		d.TooLarge = true
+	case rules.tooLarge(m.Size) && !rules.Quarantine:
+		o.Fate, o.By, o.Reason = Refused, byLimit, tooLargeReason(m.Size, rules.MaxSize)
+		d.Refused = true
 		d.Settle = append(d.Settle, o)
 	default:
 		d.Copy = append(d.Copy, m)
@@ -170,7 +180,7 @@ func (d *Delta) both(m Message, k Known, rules Rules) {
 			d.fresh(m, rules)
 			return
 		}
-		d.TooLarge = d.TooLarge || strings.HasPrefix(k.Reason, ReasonTooLarge)
+		d.Refused = true
 		d.Unchanged++
 	case Excluded:
 		if k.Reason == RuleDeleted && hasFlag(m.Flags, `\Deleted`) && !rules.CopyDeleted {
@@ -210,12 +220,32 @@ func (d *Delta) flags(m Message, k Known, rules Rules) {
 	d.Flags = append(d.Flags, c)
 }
 
-// retryable says whether a refusal may have been lifted since.
+// retryable says whether a refusal may have been lifted since: a limit that was
+// raised, a repair that is allowed now; or whether its octets are still to be
+// kept.
 func retryable(k Known, rules Rules) bool {
+	if rules.Quarantine && (k.By == byTarget || k.By == byLimit) && !strings.Contains(k.Note, QuarantineNote) {
+		return true
+	}
 	if strings.HasPrefix(k.Reason, ReasonTooLarge) {
+		if strings.Contains(k.Reason, targetSays) {
+			return !strings.HasPrefix(k.Reason, tooLargeReason(k.Size, rules.MaxSize)+targetSays)
+		}
 		return rules.MaxSize == 0 || k.Size <= rules.MaxSize
 	}
-	return ownTrouble(k.Reason, k.Size)
+	return rules.mendable(k) || ownTrouble(k.Reason, k.Size)
+}
+
+// mendable says whether the last refusal of a message names a defect that may be
+// repaired, and that no refusal before it was repaired for.
+func (r Rules) mendable(k Known) bool {
+	words := strings.Split(k.Reason, alsoRepaired)
+	last := len(words) - 1
+	d := refusedFor(words[last], k.Size) & r.Repairs.allow()
+	for _, before := range words[:last] {
+		d &^= refusedFor(before, k.Size)
+	}
+	return d != 0
 }
 
 // ownTrouble says whether a refusal, in the words of the ledger, is about the

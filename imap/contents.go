@@ -67,6 +67,7 @@ type wanted struct {
 	sha1, munged [20]byte
 	first        uint32
 	date         time.Time
+	forms        [][20]byte // what repairs can have made of it
 }
 
 // twin is what a listing shows of a message of the source.
@@ -106,7 +107,7 @@ func (c *contents) assign(list []wanted, reserved map[twin]int) []Message {
 // take takes the first message that is wanted and fits, beside all that have
 // the same octets.
 func (c *contents) take(w wanted, fits func(e *content, same []content) bool) Message {
-	for _, sum := range [][20]byte{w.sha1, w.munged} {
+	for _, sum := range append([][20]byte{w.sha1, w.munged}, w.forms...) {
 		same := c.same(sum)
 		for i := range same {
 			if e := &same[i]; !e.taken && e.uid >= w.first && fits(e, same) {

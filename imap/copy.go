@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -81,6 +82,11 @@ type CopyOptions struct {
 	// SourceErrors is how many messages side by side in the folder the source may
 	// refuse before it is taken for sick; 0: any number. See SickError.
 	SourceErrors int
+
+	// Quarantine keeps the octets of a message that is refused, and gives a note
+	// for its row that begins with QuarantineNote; nil: they are not kept. It is
+	// called by one goroutine at a time.
+	Quarantine func(ctx context.Context, o Outcome, body io.ReaderAt, size int64) (note string, err error)
 
 	// Stop, when closed, ends the copy after what is in flight; the error is
 	// ErrStopped then.
@@ -193,11 +199,13 @@ type copier struct {
 	lastTry  bool
 	later    bool // a refusal is worth another try next time
 	left     bool // a message stays pending
-	tooLarge bool // a message is refused for its size
+	refusing bool // a message is, or stays, refused
 	gap      sizeGap
 	listed   []Message       // the page of the source's listing that is worked off
 	bare     map[uint32]bool // to be sent with system flags only: the target refused others
-	lacking  []FlagChange    // of adopted messages, and of moved ones
+	full     bool            // the target takes no more different keywords in this folder
+	lacking  []FlagChange    // of adopted messages, of moved ones, and of bare ones
+	unkept   error           // refused messages can't be put into quarantine
 	moving   []moving        // to be copied on the target
 	unplaced bool            // a message was stored and the server didn't say where
 }
@@ -356,7 +364,7 @@ func (c *copier) window(ctx context.Context, p page) error {
 	if err := c.measure(ctx, &d, p.listed); err != nil {
 		return err
 	}
-	c.tooLarge = c.tooLarge || d.TooLarge
+	c.refusing = c.refusing || d.Refused
 	apart := c.setApart(&d)
 	if len(d.Copy)+len(apart) == 0 { // the source is idle
 		listing := make(chan struct{})
@@ -489,6 +497,9 @@ func (c *copier) finish(ctx context.Context, from Status) (FolderState, error) {
 	if err := c.prove(ctx); err != nil {
 		return c.state, err
 	}
+	if c.unkept != nil {
+		return c.state, c.unkept
+	}
 	to, err := c.dst.Status(ctx, c.opts.Target)
 	if err != nil {
 		return c.state, fmt.Errorf("status of %q: %w", c.opts.Target, err)
@@ -497,7 +508,7 @@ func (c *copier) finish(ctx context.Context, from Status) (FolderState, error) {
 	if err != nil {
 		return c.state, err
 	}
-	rules := c.rulesKey(c.tooLarge)
+	rules := c.rulesKey(c.refusing)
 	if c.later {
 		rules = ""
 	}

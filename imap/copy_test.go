@@ -51,7 +51,7 @@ func (l *memLedger) Known(_ context.Context, first, last uint32) ([]imap.Known, 
 	for _, o := range sorted(l.rows) {
 		if o.SrcUID >= first && o.SrcUID <= last {
 			out = append(out, imap.Known{SrcUID: o.SrcUID, DstUID: o.DstUID, Size: o.Size, InternalDate: o.InternalDate, Flags: o.Flags,
-				SHA1: o.SHA1, Fate: o.Fate, Reason: o.Reason, DstGone: l.gone[o.SrcUID]})
+				SHA1: o.SHA1, Fate: o.Fate, Reason: o.Reason, By: o.By, Note: o.Note, DateText: o.DateText, DstGone: l.gone[o.SrcUID]})
 		}
 	}
 	return out, nil
@@ -73,7 +73,11 @@ func (l *memLedger) Claims(_ context.Context, first uint32, limit int) ([]imap.C
 	var out []imap.Claim
 	for _, o := range l.rows {
 		if o.DstUID >= first && o.DstUID > 0 && (o.Fate.OnTarget() || o.Fate == imap.Vanished) {
-			out = append(out, imap.Claim{SrcUID: o.SrcUID, DstUID: o.DstUID, Size: o.Size, InternalDate: o.InternalDate, SHA1: o.SHA1,
+			sum, size := o.SHA1, o.Size
+			if o.Sent != nil {
+				sum, size = o.Sent.SHA1, o.Sent.Size
+			}
+			out = append(out, imap.Claim{SrcUID: o.SrcUID, DstUID: o.DstUID, Size: size, InternalDate: o.InternalDate, SHA1: sum,
 				Flags: o.Flags, Gone: l.gone[o.SrcUID], Fate: o.Fate})
 		}
 	}

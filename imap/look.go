@@ -179,13 +179,14 @@ func (c *copier) unmoved(from Status) bool {
 		from.HighestModSeq != 0 && s.SrcModSeq == from.HighestModSeq
 }
 
-// rulesKey says by what a folder was judged. The largest size counts where a
-// message was too large alone: once the limit is raised, the others' folders
-// needn't be gone through.
-func (c *copier) rulesKey(tooLarge bool) string {
+// rulesKey says by what a folder was judged. What lifts refusals counts where a
+// message is refused alone: once a limit is raised, or a repair allowed, the
+// others' folders needn't be gone through. What is on the target keeps its date.
+func (c *copier) rulesKey(refusing bool) string {
 	rules := c.opts.Rules
-	if !tooLarge {
-		rules.MaxSize = 0
+	rules.HeaderDates = false
+	if !refusing {
+		rules.MaxSize, rules.Repairs, rules.Quarantine, rules.RetryRefused = 0, Repairs{}, false, false
 	}
-	return fmt.Sprintf("%+v", rules)
+	return fmt.Sprintf("%+v refusing %t", rules, refusing)
 }

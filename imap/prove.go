@@ -1,7 +1,6 @@
 package imap
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha1"
 	"fmt"
@@ -131,20 +130,23 @@ const MungedNote = "the target replaced 8-bit header bytes by X; SHA-1"
 
 // munger replaces what Cyrus' munge8bit replaces, as it passes.
 type munger struct {
-	r    io.Reader
-	tail [4]byte // the last octets seen
-	body bool
+	r     io.Reader
+	words bool // the line has other octets than CRs
+	body  bool
 }
 
 func (m *munger) Read(p []byte) (int, error) {
 	n, err := m.r.Read(p)
 	for i := 0; i < n && !m.body; i++ {
-		copy(m.tail[:], m.tail[1:])
-		m.tail[3] = p[i]
+		switch {
+		case p[i] == '\n':
+			m.body, m.words = !m.words, false
+		case p[i] != '\r':
+			m.words = true
+		}
 		if p[i] >= 0x80 {
 			p[i] = 'X'
 		}
-		m.body = bytes.Equal(m.tail[:], []byte("\r\n\r\n"))
 	}
 	return n, err
 }

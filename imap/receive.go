@@ -115,7 +115,13 @@ func (w *writer) record(ctx context.Context, got []answers) error {
 			case r.Err == nil:
 				w.unplaced = true
 			case refusal(r.Err) || refusedByUs(r.Err):
-				o, again := w.refused(m, r.Err)
+				o, again, next := w.refused(m, r.Err)
+				if next != nil {
+					f.batch.flights++
+					w.mended = append(w.mended, flight{batch: f.batch, msgs: []*spooled{next}, next: f.next})
+				} else if err := w.keep(ctx, m, &o); err != nil {
+					return err
+				}
 				out = append(out, o)
 				if again {
 					w.again = append(w.again, m.Message)
@@ -151,11 +157,12 @@ func refusedByUs(err error) bool {
 func (w *writer) stored(m *spooled, r Appended) Outcome {
 	o := w.outcome(m)
 	o.Fate, o.DstUID, o.DstUIDValidity = Copied, r.UID, r.UIDValidity
-	if foreign := slices.DeleteFunc(Normalize(w.opts.Rules.renamed(m.Flags)), func(f string) bool { return !foreignFlag(f) }); len(foreign) > 0 {
-		o.Note = join(o.Note, "flags not kept: "+strings.Join(foreign, " "))
+	if foreign := slices.DeleteFunc(Normalize(w.opts.Rules.renamed(m.Flags)), func(f string) bool { return !foreignFlag(f) && isAtomFlag(f) }); len(foreign) > 0 {
+		o.Note = join(o.Note, flagsNotKept(foreign))
 	}
 	if w.bare[m.UID] {
-		o.Note = join(o.Note, "the target refused its flags: "+strings.Join(lacking(o.Flags, systemFlags(o.Flags)), " "))
+		w.lacking = append(w.lacking, FlagChange{SrcUID: m.UID, DstUID: r.UID, Add: lacking(o.Flags, systemFlags(o.Flags)), Now: o.Flags})
+		o.Flags = systemFlags(o.Flags)
 	}
 	if r.UIDValidity != w.dstValidity && w.fatal == nil {
 		w.fatal = &WentBackError{"target", w.opts.Target, fmt.Sprintf("UIDVALIDITY was %d and is %d: the folder was made anew", w.dstValidity, r.UIDValidity)}
@@ -174,37 +181,6 @@ func (w *writer) stored(m *spooled, r Appended) Outcome {
 	return o
 }
 
-// refused decides what a NO or BAD to one message means.
-func (w *writer) refused(m *spooled, err error) (o Outcome, again bool) {
-	o = w.outcome(m)
-	words := serverWords(err)
-	o.Fate, o.By, o.Reason = Refused, "target", words
-	switch {
-	case overQuota(err):
-		o.Fate, o.Reason = Pending, words
-		if w.halt == nil {
-			w.halt = &QuotaError{Mailbox: w.opts.Target, Err: err}
-		}
-		return o, false
-	case noRight(err):
-		o.Fate = Pending
-		if w.halt == nil {
-			w.halt = &RightError{Mailbox: w.opts.Target, Err: err}
-		}
-		return o, false
-	case aboutFlags(words) && !w.bare[m.UID] && len(lacking(o.Flags, systemFlags(o.Flags))) > 0:
-		w.bare[m.UID] = true
-		o.Fate = Pending
-		return o, true
-	case ownTrouble(words, m.size) && !w.lastTry:
-		o.Fate = Pending
-		return o, true
-	}
-	w.tally.Refused++
-	w.later = w.later || ownTrouble(words, m.size)
-	return o, false
-}
-
 // overQuota knows the code and, since neither BlueMind nor Cyrus 3.0 send it,
 // their words (bluemind/imap.md §4.2).
 func overQuota(err error) bool {
@@ -216,12 +192,6 @@ func overQuota(err error) bool {
 func noRight(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Code == "NOPERM" || strings.EqualFold(strings.TrimSpace(e.Text), "Permission denied"))
-}
-
-// aboutFlags knows the refusals that a message with system flags only escapes.
-func aboutFlags(words string) bool {
-	words = strings.ToLower(words)
-	return strings.Contains(words, "flag") || strings.Contains(words, "keyword")
 }
 
 // together keeps a flight that was refused together, for resend. Where it was
@@ -241,6 +211,9 @@ func (w *writer) resend(ctx context.Context) error {
 	if w.stop() != nil {
 		return w.withdraw(ctx)
 	}
+	if err := w.resendMended(ctx); err != nil {
+		return err
+	}
 	for len(w.redo) > 0 && (!w.tight || w.halves == 0) {
 		last := len(w.redo) - 1
 		first := w.redo[last]
@@ -259,6 +232,10 @@ func (w *writer) resend(ctx context.Context) error {
 // withdraw records that what was refused together isn't on the target, and is
 // still to be copied.
 func (w *writer) withdraw(ctx context.Context) error {
+	for _, f := range w.mended {
+		w.done(f) // recorded as pending already
+	}
+	w.mended = nil
 	var out []Outcome
 	for _, f := range w.redo {
 		for _, m := range f.msgs {

@@ -96,7 +96,7 @@ func (c *copier) conclude(ctx context.Context, l Ledger, open []Intent, free *co
 	list := make([]wanted, len(open))
 	for i, in := range open {
 		sum, _ := in.sent()
-		list[i] = wanted{sum, in.Munged, in.DstUIDNext, in.InternalDate}
+		list[i] = wanted{sha1: sum, munged: in.Munged, first: in.DstUIDNext, date: in.InternalDate}
 	}
 	var found, absent []Outcome
 	var doubts []Doubt
@@ -151,7 +151,7 @@ func FinalLook(ctx context.Context, dst *Target, ledger Ledger, dstValidity uint
 			since = d.Since
 		}
 		sizes[d.Size] = true
-		list[i], uids[i] = wanted{d.SHA1, d.Munged, d.DstUIDNext, d.InternalDate}, d.SrcUID
+		list[i], uids[i] = wanted{sha1: d.SHA1, munged: d.Munged, first: d.DstUIDNext, date: d.InternalDate}, d.SrcUID
 	}
 	if err := c.standStill(ctx, since); err != nil {
 		return 0, err

@@ -1,7 +1,6 @@
 package imap
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -48,11 +47,18 @@ type spooled struct {
 	sha1   [20]byte
 	sha256 [32]byte
 	munged [20]byte // with 8-bit header octets replaced by X; zero: there are none
-	// suspect is set where real servers refuse content: a NUL, a bare LF, no
-	// octet at all, a first line that is no header. Such a message is not
-	// put into one command with others.
-	suspect bool
+	// defects are what real servers refuse: a NUL, a bare LF, no octet at all, a
+	// header line that is no field. Such a message is not put into one command
+	// with others.
+	defects defect
 	note    string
+	redated bool // InternalDate isn't the source's
+
+	// Of a repaired message, which has its octets from another:
+	mended   *mended
+	origin   *spooled // as the source gave it
+	repaired defect   // what was done
+	words    string   // the refusal for which it was done
 }
 
 // spool reads a body to its end, into memory or into a file in dir ("": the
@@ -70,7 +76,7 @@ func spool(m Message, size int64, body io.Reader, dir string, inMemory bool) (*s
 		s.Close()
 		return nil, err
 	}
-	s.size, s.suspect = n, scan.suspect()
+	s.size, s.defects = n, scan.defects()
 	h1.Sum(s.sha1[:0])
 	h256.Sum(s.sha256[:0])
 	if scan.eightBit {
@@ -110,6 +116,9 @@ func (s *spooled) fill(size int64, body io.Reader, dir string, inMemory bool, ha
 
 // ReadAt implements io.ReaderAt over the body.
 func (s *spooled) ReadAt(p []byte, off int64) (int, error) {
+	if s.mended != nil {
+		return s.mended.ReadAt(p, off)
+	}
 	if s.file != nil {
 		return s.file.ReadAt(p, off)
 	}
@@ -130,74 +139,4 @@ func (s *spooled) Close() {
 		s.file = nil
 	}
 	s.mem = nil
-}
-
-// header gives the first octets of the body, at most 64 KiB.
-func (s *spooled) header() []byte {
-	buf := make([]byte, min(s.size, 64<<10))
-	n, _ := s.ReadAt(buf, 0) // a short read is a shorter header
-	buf = buf[:n]
-	if i := bytes.Index(buf, []byte("\r\n\r\n")); i >= 0 {
-		buf = buf[:i+2]
-	}
-	return buf
-}
-
-// contentScan looks for what Cyrus refuses while the octets pass.
-type contentScan struct {
-	n       int64
-	last    byte
-	nul     bool
-	bareLF  bool
-	first   []byte // start of the first line
-	firstOK bool   // first line seen to its end
-
-	tail     [4]byte // the last octets of the header
-	body     bool    // the header is over
-	eightBit bool    // the header has octets above 127
-}
-
-func (c *contentScan) Write(p []byte) (int, error) {
-	c.nul = c.nul || bytes.IndexByte(p, 0) >= 0
-	for rest := p; !c.bareLF; {
-		i := bytes.IndexByte(rest, '\n')
-		if i < 0 {
-			break
-		}
-		at := len(p) - len(rest) + i
-		before := c.last
-		if at > 0 {
-			before = p[at-1]
-		}
-		c.bareLF = before != '\r'
-		rest = rest[i+1:]
-	}
-	if !c.firstOK {
-		line := p
-		if i := bytes.IndexByte(p, '\n'); i >= 0 {
-			line, c.firstOK = p[:i], true
-		}
-		if room := 128 - len(c.first); room > 0 {
-			c.first = append(c.first, line[:min(room, len(line))]...)
-		}
-	}
-	for i := 0; i < len(p) && !c.body; i++ {
-		copy(c.tail[:], c.tail[1:])
-		c.tail[3] = p[i]
-		c.eightBit = c.eightBit || p[i] >= 0x80
-		c.body = string(c.tail[:]) == "\r\n\r\n"
-	}
-	if len(p) > 0 {
-		c.last = p[len(p)-1]
-	}
-	c.n += int64(len(p))
-	return len(p), nil
-}
-
-func (c *contentScan) suspect() bool {
-	if c.n == 0 || c.nul || c.bareLF {
-		return true
-	}
-	name, _, ok := bytes.Cut(bytes.TrimRight(c.first, "\r"), []byte(":"))
-	return !ok || len(name) == 0 || bytes.ContainsAny(name, " \t>")
 }

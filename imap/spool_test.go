@@ -54,8 +54,8 @@ func TestSpool(t *testing.T) {
 				if s.munged != want {
 					t.Errorf("munged SHA-1 is %x, want %x", s.munged, want)
 				}
-				if s.suspect != test.suspect {
-					t.Errorf("suspect is %v", s.suspect)
+				if (s.defects != 0) != test.suspect {
+					t.Errorf("defects are %v", s.defects)
 				}
 			})
 		}
@@ -86,7 +86,7 @@ func TestAssign(t *testing.T) {
 		return c
 	}
 	list := []wanted{
-		{sum, munged, 1, other}, {sum, munged, 1, late}, {sum, munged, 6, early}, {sum, munged, 1, other}, {[20]byte{3}, munged, 8, early},
+		{sum, munged, 1, other, nil}, {sum, munged, 1, late, nil}, {sum, munged, 6, early, nil}, {sum, munged, 1, other, nil}, {[20]byte{3}, [20]byte{4}, 7, early, [][20]byte{munged}},
 	}
 	var uids []uint32
 	for _, m := range free().assign(list, nil) {

@@ -44,8 +44,8 @@ func (b *batch) close(budget *Budget) {
 	b.held = 0
 }
 
-// transfer copies messages, and tries again what the target refused for its
-// own trouble, after a pause, and what it refused for its keywords, without.
+// transfer copies messages, and tries again, after a pause, what the target
+// refused for its own trouble.
 func (c *copier) transfer(ctx context.Context, list []Message) error {
 	for try := 0; len(list) > 0; try++ {
 		c.again, c.lastTry = nil, try >= len(c.opts.RetryDelays)

@@ -1,13 +1,10 @@
 package imap
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net/mail"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -31,6 +28,7 @@ type writer struct {
 	flights []flight // under way, oldest first
 	under   window   // what these are
 	redo    []flight // refused together, to be sent in halves
+	mended  []flight // refused alone, to be sent in another form
 	halves  int      // flights under way that are such
 	tight   bool     // the target is short of space: halves go before what is new
 	halt    error    // every further message would be refused as well
@@ -41,7 +39,7 @@ type writer struct {
 // lets the answers come of what is in flight.
 func (w *writer) run(ctx context.Context, ready <-chan *batch) (err error) {
 	defer func() {
-		for _, f := range append(w.flights, w.redo...) {
+		for _, f := range slices.Concat(w.flights, w.redo, w.mended) {
 			w.done(f)
 		}
 		if w.out == nil {
@@ -162,27 +160,35 @@ func (w *writer) send(ctx context.Context, batches []*batch) error {
 		}
 		settled = append(settled, b.settled...)
 		f := flight{batch: b, next: w.nextUID}
+		for _, m := range b.msgs {
+			w.redate(m)
+		}
 		msgs, err := w.carryByContent(ctx, b.msgs)
+		var found []adopted
+		if err == nil {
+			found, err = w.found(msgs)
+		}
 		if err != nil {
 			for _, b := range batches {
 				w.done(flight{batch: b})
 			}
 			return err
 		}
-		found := w.found(msgs)
 		for i, m := range msgs {
 			w.gap.see(m)
-			if o, ok := w.settled(m, found[i]); ok {
+			o, ok, err := w.settled(ctx, m, found[i])
+			if err != nil {
+				return err
+			}
+			if ok {
 				settled = append(settled, o)
 				continue
 			}
-			m.InternalDate, m.note = usableDate(m)
 			if w.departed(m) {
 				continue
 			}
 			f.msgs = append(f.msgs, m)
-			intents = append(intents, Intent{SrcUID: m.UID, DstUIDNext: f.next, Size: m.size, InternalDate: m.InternalDate,
-				Flags: Wanted(m.Flags, w.opts.Rules), SHA1: m.sha1, SHA256: m.sha256, Munged: m.munged, Begun: w.opts.Now()})
+			intents = append(intents, w.intent(m, f.next))
 		}
 		flights = append(flights, f)
 	}
@@ -281,7 +287,7 @@ func (w *writer) parts(f flight) []flight {
 	plain := f
 	plain.msgs = nil
 	for _, m := range f.msgs {
-		if w.out.Multi() && (m.suspect || oddDate(m.InternalDate)) {
+		if w.out.Multi() && (m.defects != 0 || oddDate(m.InternalDate)) {
 			parts = append(parts, flight{batch: f.batch, msgs: []*spooled{m}, next: f.next})
 		} else {
 			plain.msgs = append(plain.msgs, m)
@@ -294,20 +300,13 @@ func (w *writer) parts(f flight) []flight {
 	return parts
 }
 
-// oddDate is outside of what a 32-bit time can say: Cyrus refuses the one and
-// wraps the other.
-func oddDate(t time.Time) bool { return t.Unix() <= 0 || t.Unix() >= 1<<32 }
-
-// wrapped recognises dates before 1970 that a source keeps in 32 bits without a
-// sign: Dovecot serves 1969 as 2105 once its index has the message.
-func wrapped(t time.Time) bool {
-	return t.Unix() >= time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC).Unix() && t.Unix() < 1<<32
-}
-
 func (w *writer) appends(msgs []*spooled) []Append {
 	out := make([]Append, len(msgs))
 	for i, m := range msgs {
-		flags := Wanted(m.Flags, w.opts.Rules)
+		flags := slices.DeleteFunc(Wanted(m.Flags, w.opts.Rules), func(f string) bool { return !isAtomFlag(f) })
+		if w.full && len(flags) > len(systemFlags(flags)) {
+			w.bare[m.UID] = true // STORE finds out which of its keywords the folder knows
+		}
 		if w.bare[m.UID] {
 			flags = systemFlags(flags)
 		}
@@ -316,74 +315,12 @@ func (w *writer) appends(msgs []*spooled) []Append {
 	return out
 }
 
-// found gives, for each message, the one on the target that is adopted for it,
-// without a UID if there is none.
-func (w *writer) found(msgs []*spooled) []Message {
-	if w.adopt == nil {
-		return make([]Message, len(msgs))
-	}
-	list := make([]wanted, len(msgs))
-	for i, m := range msgs {
-		list[i] = wanted{m.sha1, m.munged, 0, m.InternalDate}
-	}
-	return w.adopt.assign(list, w.reserved)
-}
-
-// settled finds the outcome of a message that needs no APPEND. An adopted one
-// is recorded with those of its flags that it has, and gets the others.
-func (w *writer) settled(m *spooled, found Message) (Outcome, bool) {
-	o := w.outcome(m)
-	if found.UID != 0 {
-		o.Fate, o.DstUID, o.DstUIDValidity, o.Reason = Present, found.UID, w.dstValidity, "found by content"
-		if found.SHA1 != m.sha1 {
-			o.Note = join(o.Note, mungedNote(found.SHA1))
-		}
-		if lacks := lacking(o.Flags, found.Flags); len(lacks) > 0 {
-			w.lacking = append(w.lacking, FlagChange{SrcUID: m.UID, DstUID: found.UID, Add: lacks, Now: o.Flags})
-			o.Flags = lacking(o.Flags, lacks)
-		}
-		w.state.DstMaxUID = max(w.state.DstMaxUID, found.UID)
-		w.tally.Adopted++
-		return o, true
-	}
-	if limit := w.opts.Rules.MaxSize; limit > 0 && m.size > limit {
-		o.Fate, o.By, o.Reason = Refused, "message_size_limit", tooLargeReason(m.size, limit)
-		w.tally.Refused++
-		w.tooLarge = true
-		return o, true
-	}
-	return o, false
-}
-
 func (w *writer) outcome(m *spooled) Outcome {
-	return Outcome{SrcUID: m.UID, Size: m.size, InternalDate: m.InternalDate, DateText: m.DateText,
-		Flags: Wanted(m.Flags, w.opts.Rules), SHA1: m.sha1, SHA256: m.sha256, Note: m.note}
-}
-
-// WrappedNote ends the note on a message whose date the source keeps in 32 bits.
-const WrappedNote = ", which 32 bits can't hold"
-
-// usableDate gives the date to append with: INTERNALDATE, or, where the source
-// has none that can be read, the newest Received header's, or Date's.
-func usableDate(m *spooled) (time.Time, string) {
-	if when := m.InternalDate; wrapped(when) {
-		past := when.Add(-(1 << 32) * time.Second)
-		return past, "INTERNALDATE " + when.Format(time.RFC3339) + " taken for " + past.Format(time.RFC3339) + WrappedNote
-	} else if !when.IsZero() {
-		return when, m.note
+	from := m.source()
+	o := Outcome{SrcUID: m.UID, Size: from.size, InternalDate: m.InternalDate, Flags: Wanted(m.Flags, w.opts.Rules),
+		SHA1: from.sha1, SHA256: from.sha256, Sent: m.sent(), Note: m.notes()}
+	if m.redated || m.InternalDate.IsZero() {
+		o.DateText = m.DateText
 	}
-	headers, _ := mail.ReadMessage(bytes.NewReader(append(m.header(), "\r\n"...))) // nil where unreadable
-	if headers != nil {
-		if received := headers.Header.Get("Received"); received != "" {
-			if i := strings.LastIndexByte(received, ';'); i >= 0 {
-				if t, err := mail.ParseDate(strings.TrimSpace(received[i+1:])); err == nil {
-					return t, "the source gives no usable date; taken from Received"
-				}
-			}
-		}
-		if t, err := headers.Header.Date(); err == nil {
-			return t, "the source gives no usable date; taken from Date"
-		}
-	}
-	return m.InternalDate, "the source gives no usable date; the target's own time"
+	return o
 }
