@@ -63,6 +63,9 @@ type CopyOptions struct {
 	// Departures only marks what vanished from the source, where the folder can't
 	// be passed over; the rest is left for another call, as the Tally's Waits says.
 	Departures bool
+	// KeepTouched takes a flag that changed at the source over only where the copy
+	// has those that it was last given: what users of the target did stays.
+	KeepTouched bool
 	// Pool has copies whose messages have vanished from other folders: where one of
 	// them is met here, the copy is copied on the target. nil: none are followed.
 	Pool *Pool

@@ -22,6 +22,9 @@ type Departed struct {
 	Gone           bool   // the target has it no more: a user removed it there
 	// Due says that it is to be removed: an earlier run may have set \Deleted.
 	Due bool
+	// Stays says that it stays where it is, and that its message isn't copied to
+	// where that was moved: the target is no mirror of the source any more.
+	Stays bool
 
 	Folder                 int64 // the caller's own key of the row, with SrcUIDValidity and SrcUID
 	SrcUIDValidity, SrcUID uint32
@@ -37,6 +40,7 @@ const (
 	DepartedMoved Departure = iota
 	DepartedTouched
 	DepartedGone
+	DepartedStays
 )
 
 // Pool holds departed copies, to be found by content. It is safe for

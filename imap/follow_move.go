@@ -128,12 +128,17 @@ func (c *copier) moveFrom(ctx context.Context, list []moving) (rest []Message, e
 	var followed []Followed
 	for _, m := range list {
 		got, ok := there[m.from.DstUID]
-		if !ok {
+		if !ok || m.from.Stays {
 			o := m.outcome(c.opts.Rules)
 			o.Fate, o.Gone, o.DstUIDValidity = Copied, true, c.dstValidity
-			o.Note = join(o.Note, fmt.Sprintf("not copied: it comes from %q, where a user of the target had removed the copy", m.from.Mailbox))
-			gone = append(gone, o)
-			followed = append(followed, Followed{m.from, DepartedGone, fmt.Sprintf("moved at the source; the copy had been removed on the target and isn't made anew in %q", c.opts.Target)})
+			f := Followed{m.from, DepartedGone, fmt.Sprintf("moved at the source; the copy had been removed on the target and isn't made anew in %q", c.opts.Target)}
+			why := fmt.Sprintf("not copied: it comes from %q, where a user of the target had removed the copy", m.from.Mailbox)
+			if m.from.Stays {
+				f.How, f.Note = DepartedStays, "moved at the source after go-live; the copy stays here"
+				why = fmt.Sprintf("not copied: the source moved it here after go-live, and its copy stays in %q", m.from.Mailbox)
+			}
+			o.Note = join(o.Note, why)
+			gone, followed = append(gone, o), append(followed, f)
 			continue
 		}
 		if why := m.from.touched(got); why != "" {

@@ -48,6 +48,12 @@ func (c *copier) syncFlags(ctx context.Context, changes []FlagChange) error {
 	if err := c.selectTarget(ctx); err != nil {
 		return err
 	}
+	if c.opts.KeepTouched {
+		var err error
+		if changes, err = c.untouched(ctx, changes); err != nil || len(changes) == 0 {
+			return err
+		}
+	}
 	source := make(map[uint32]uint32, len(changes))
 	for _, ch := range changes {
 		source[ch.DstUID] = ch.SrcUID
@@ -73,6 +79,42 @@ func (c *copier) syncFlags(ctx context.Context, changes []FlagChange) error {
 	}
 	c.tally.Flagged += len(changes)
 	return c.ledger.Flagged(ctx, changes)
+}
+
+// untouched are the changes of messages whose copies, in the selected target
+// mailbox, are as they were last synchronised.
+func (c *copier) untouched(ctx context.Context, changes []FlagChange) (out []FlagChange, err error) {
+	uids := make([]uint32, len(changes))
+	for i, ch := range changes {
+		uids[i] = ch.DstUID
+	}
+	slices.Sort(uids)
+	list, err := c.dst.listed(ctx, slices.Compact(uids))
+	if err != nil {
+		return nil, fmt.Errorf("list %q: %w", c.opts.Target, err)
+	}
+	there := make(map[uint32]Message, len(list))
+	for _, m := range list {
+		there[m.UID] = m
+	}
+	for _, ch := range changes {
+		m, ok := there[ch.DstUID]
+		if !ok {
+			continue
+		}
+		known, err := c.ledger.Known(ctx, ch.SrcUID, ch.SrcUID)
+		if err != nil {
+			return nil, err
+		}
+		before := Departed{Flags: append(lacking(ch.Now, ch.Add), ch.Remove...), Size: m.Size, InternalDate: m.InternalDate, SHA1: m.SHA1}
+		if len(known) == 1 {
+			before.Note = known[0].Note
+		}
+		if before.touched(m) == "" {
+			out = append(out, ch)
+		}
+	}
+	return out, nil
 }
 
 func flagsNotKept(flags []string) string { return "flags not kept: " + strings.Join(flags, " ") }

@@ -254,7 +254,7 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 		return err
 	}
 	if w.follow = w.follower(); w.follow != nil {
-		if err := w.goneFolders(ctx, src, mapped); err != nil {
+		if err := w.goneFolders(ctx, src, mapped); err != nil { // also once live: its mail may be elsewhere now
 			return err
 		}
 		if err := w.follow.begin(ctx, src, dst, jobs); err != nil {
@@ -294,8 +294,10 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 	if w.follow != nil {
 		if err := w.follow.end(ctx, dst, jobs); err != nil {
 			faults = append(faults, err)
-		} else if err := w.removeGone(ctx, dst, mapped); err != nil {
-			return err
+		} else if w.follows() {
+			if err := w.removeGone(ctx, dst, mapped); err != nil {
+				return err
+			}
 		}
 	}
 	return errors.Join(faults...)

@@ -95,7 +95,7 @@ func (w *accountWork) copyOptions(job *folderJob) imap.CopyOptions {
 		Source: job.Source, Target: w.box.imap(job.Target), Only: job.only(), Others: w.others(job.row),
 		Rules: policy.rules(w.entry.Limit, o.RetryRefused),
 		Batch: o.Limits.BatchMessages, BatchBytes: o.Limits.BatchBytes, Budget: w.run.budget, SpoolDir: o.SpoolDir,
-		Unanswered: countsIn(&w.unanswered, job.Source), Undelivered: countsIn(&w.undelivered, job.Source), StandStill: o.Limits.Settle, RetryDelays: o.RetryDelays, SourceErrors: o.Limits.MessageErrors, Adopt: w.row.Adopt, Stop: o.Stop, Now: o.Now,
+		Unanswered: countsIn(&w.unanswered, job.Source), Undelivered: countsIn(&w.undelivered, job.Source), StandStill: o.Limits.Settle, RetryDelays: o.RetryDelays, SourceErrors: o.Limits.MessageErrors, Adopt: w.row.Adopt, KeepTouched: w.row.Phase == PhaseLive, Stop: o.Stop, Now: o.Now,
 		Progress: func(kind string, n int, octets int64) {
 			switch kind {
 			case "copied":

@@ -32,16 +32,20 @@ type follower struct {
 	pool   *imap.Pool     // nil: nothing has departed
 	done   map[string]bool
 	whole  bool // what vanished is known of every folder
+	stays  bool // the account is live: nothing is moved or deleted on the target
 }
 
 // follower gives what follows an account's source, nil where nothing does: when
-// it is live, when its target held other mail, or a person gave up its ledger.
+// its target held other mail, or a person gave up its ledger. Once it is live, a
+// message that was moved at the source is recognised still, lest it be copied as
+// if it were new.
 func (w *accountWork) follower() *follower {
 	policy := w.run.opts.Plan.Header.PolicyOf(w.plan).Presync
-	if !policy.follows(w.row) || w.adopting {
+	live := policy.Follow && w.row.Phase == PhaseLive && !w.row.Adopt
+	if !policy.follows(w.row) && !live || w.adopting {
 		return nil
 	}
-	return &follower{accountWork: w, policy: policy, done: map[string]bool{}}
+	return &follower{accountWork: w, policy: policy, done: map[string]bool{}, stays: live}
 }
 
 // follows says whether an account's target belongs to its source's user.
@@ -188,7 +192,7 @@ func (f *follower) fill(ctx context.Context) error {
 
 func (f *follower) departed(row state.Folder, m state.Message) imap.Departed {
 	return imap.Departed{Mailbox: f.box.imap(row.Target), DstUIDValidity: m.DstUIDValidity, DstUID: m.DstUID, Size: m.Size, InternalDate: m.InternalDate,
-		Flags: m.Flags, SHA1: m.SHA1, Sent: (*imap.Sent)(m.Repaired), Note: m.Note, Gone: m.DstGone, Due: m.Removed, Folder: row.ID, SrcUIDValidity: m.SrcUIDValidity, SrcUID: m.SrcUID}
+		Flags: m.Flags, SHA1: m.SHA1, Sent: (*imap.Sent)(m.Repaired), Note: m.Note, Gone: m.DstGone, Due: m.Removed, Stays: f.stays, Folder: row.ID, SrcUIDValidity: m.SrcUIDValidity, SrcUID: m.SrcUID}
 }
 
 // options lets the copy of a folder take from the pool.
@@ -220,6 +224,9 @@ func (f *follower) followed(ctx context.Context, list []imap.Followed) error {
 // source that lists less than it says it holds has deleted nothing yet. Then it
 // removes what is due.
 func (f *follower) end(ctx context.Context, dst *imap.Target, jobs []folderJob) error {
+	if f.stays {
+		return nil
+	}
 	whole := f.whole
 	for _, job := range jobs {
 		whole = whole && job.row.Fault == ""
