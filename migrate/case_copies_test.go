@@ -1,9 +1,11 @@
 package migrate_test
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -128,6 +130,59 @@ func TestC4SameHeaders(t *testing.T) {
 	}
 	w.same(w.opts.Target)
 	w.proven("at last", 3)
+}
+
+// TestC27GoesOnWhereItWas ends a run at some instant, again and again, without
+// letting it finish anything, and opens its state anew. What was recorded isn't
+// read from the source once more, and nothing is copied twice.
+func TestC27GoesOnWhereItWas(t *testing.T) {
+	w := newWorld(t, bmsim.Config{}, "ada")
+	const mails, batch = 120, 4
+	w.letters("Letters", 0, mails)
+	w.plan()
+	w.opts.Limits.BatchMessages = batch
+	runs := 0
+	for done := 0; done < mails; runs++ {
+		ctx, kill := context.WithCancel(t.Context())
+		progress := 0
+		w.opts.Events = func(e migrate.Event) {
+			if e.Kind == migrate.EventProgress {
+				if progress++; progress == 2+runs%3 {
+					kill()
+				}
+			}
+		}
+		w.source.ClearJournal()
+		res, err := migrate.Run(ctx, w.opts)
+		kill()
+		if err != nil || runs > mails {
+			t.Fatalf("run %d: %v, %v", runs, res.Outcome(), err)
+		}
+		for _, set := range w.fetched()["Letters"] {
+			first, err := strconv.Atoi(strings.FieldsFunc(set, func(r rune) bool { return r == ':' || r == ',' })[0])
+			if err != nil || first <= done {
+				t.Errorf("run %d read UIDs %s again, and had recorded %d", runs, set, done)
+			}
+		}
+		done = 0
+		for _, m := range w.ledgerRows("Letters") {
+			if m.State == state.Copied && int(m.SrcUID) == done+1 {
+				done++
+			}
+		}
+	}
+	if runs < 5 {
+		t.Errorf("only %d runs were needed", runs)
+	}
+	w.opts.Events = nil
+	w.complete()
+	for sum, n := range w.stored() {
+		if n != 1 {
+			t.Errorf("%s was stored %d times", sum, n)
+		}
+	}
+	w.same(w.opts.Target)
+	w.proven("at last", mails)
 }
 
 // TestC5NetworkGone cuts a run off one of the servers at the third folder of

@@ -131,8 +131,8 @@ func TestC13RenumberedMeanwhile(t *testing.T) {
 	w.proven("at last", 30)
 }
 
-// row reads the ledger's row of a message of ada's.
-func (w *world) row(folder string, uid uint32) (m state.Message) {
+// ledgerRows reads the ledger's rows of a folder of ada's.
+func (w *world) ledgerRows(folder string) (rows []state.Message) {
 	w.t.Helper()
 	_, folders := w.ledger()
 	s, err := state.OpenReadOnly(w.t.Context(), migrate.StatePath(w.opts.StateDir, w.opts.Target.Name))
@@ -148,13 +148,22 @@ func (w *world) row(folder string, uid uint32) (m state.Message) {
 			if err != nil {
 				w.t.Fatal(err)
 			}
-			if m.SrcUID == uid {
-				return m
-			}
+			rows = append(rows, m)
+		}
+	}
+	return rows
+}
+
+// row is the one of a message.
+func (w *world) row(folder string, uid uint32) state.Message {
+	w.t.Helper()
+	for _, m := range w.ledgerRows(folder) {
+		if m.SrcUID == uid {
+			return m
 		}
 	}
 	w.t.Fatalf("no row of UID %d in folder %q", uid, folder)
-	return m
+	return state.Message{}
 }
 
 // TestC14WrongSizes: RFC822.SIZE is off by two, 0, NIL, or out of this world.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -87,16 +88,14 @@ func Verify(ctx context.Context, o VerifyOptions) (res VerifyResult, err error) 
 		o.Patience = time.Minute
 	}
 	r := &runner{opts: o.RunOptions, log: o.Logger, dead: map[string]bool{}}
+	if err := o.known(ctx); err != nil {
+		return res, err
+	}
 	if r.platform, err = openPlatform(ctx, o.Target, o.Logger); err != nil {
 		return res, err
 	}
 	defer r.platform.close(ctx)
 	if err := r.platform.certified(ctx); err != nil {
-		return res, err
-	}
-	if s, err := openForReading(ctx, o.StateDir, o.Target.Name); err != nil {
-		return res, err
-	} else if err := s.Close(); err != nil {
 		return res, err
 	}
 	if err := r.openState(ctx, "", ""); err != nil {
@@ -112,6 +111,33 @@ func Verify(ctx context.Context, o VerifyOptions) (res VerifyResult, err error) 
 	return res, errors.Join(err, r.store.EndRun(context.WithoutCancel(ctx), r.id, 0, fmt.Sprintf("verified %d of %d", res.OK, res.Accounts)))
 }
 
+// known makes sure, before a server is called, that there is a state and that it
+// has the accounts that are asked for.
+func (o *VerifyOptions) known(ctx context.Context) (err error) {
+	s, err := openForReading(ctx, o.StateDir, o.Target.Name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	lacking := map[string]bool{}
+	for _, address := range o.Only {
+		lacking[address] = true
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	for a, err := range s.Accounts(ctx) {
+		if err != nil {
+			return err
+		}
+		maps.DeleteFunc(lacking, func(address string, _ bool) bool { return o.Target.goesBy(a.Address, address) })
+	}
+	for _, address := range slices.Sorted(maps.Keys(lacking)) {
+		return &UnknownError{s.Path(), "account " + address}
+	}
+	return nil
+}
+
 func (r *runner) proofs(ctx context.Context, o VerifyOptions) (res VerifyResult, err error) {
 	var rows []state.Account
 	for a, err := range r.store.Accounts(ctx) {
@@ -123,11 +149,6 @@ func (r *runner) proofs(ctx context.Context, o VerifyOptions) (res VerifyResult,
 		}
 	}
 	res.Accounts = len(rows)
-	for _, address := range o.Only {
-		if !slices.ContainsFunc(rows, func(a state.Account) bool { return o.Target.goesBy(a.Address, address) }) {
-			return res, &UnknownError{r.store.Path(), "account " + address}
-		}
-	}
 	var mu sync.Mutex
 	var fatal error
 	var g errgroup.Group

@@ -188,7 +188,7 @@ const (
 var slow = bmsim.IMAPFault{Kind: bmsim.SlowIMAP, Delay: 15 * time.Millisecond}
 
 // TestC27KilledRunsCopyExactlyOnce kills runs at any instant; the target counts
-// copies. The next run goes on within seconds, where the last one was.
+// copies.
 func TestC27KilledRunsCopyExactlyOnce(t *testing.T) {
 	t.Parallel()
 	r := seeded(t)

@@ -36,6 +36,8 @@ work on the same target.`,
 				return &usageError{errors.New("--undo or --tokens, not both; --undo deletes the keys of the users that go")}
 			case yes && dry:
 				return &usageError{errors.New("--yes and --dry-run contradict each other")}
+			case dry && !undo:
+				return &usageError{errors.New("--dry-run belongs to --undo")}
 			case undo:
 				return a.resetUndo(cmd, target, addresses(args), yes, dry)
 			case tokens:

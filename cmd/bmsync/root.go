@@ -74,6 +74,7 @@ environment, environment over file. What plan decides is set where plan is run.
 	group(root, "The way of a migration, in this order: init, check, plan, run, verify, report:", newInitCmd(a), check, plan, work, verify, report)
 	group(root, "Beside it:", status, where, phase, reset)
 	group(root, "Without a server:", newDemoCmd(a), newSimCmd(a), newVersionCmd(a))
+	strict(root)
 	return root
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,10 @@ A target that is no rehearsal is filled only after this very policy was complete
 and verified on one that is.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Only, o.Recopy = addresses(o.Only), addresses(o.Recopy)
+			if err := contradicts(o); err != nil {
+				return &usageError{err}
+			}
 			j, err := a.job(cmd, target, needTarget|needPlan)
 			if err != nil {
 				return err
@@ -44,16 +49,9 @@ and verified on one that is.`,
 			if o.WithoutRehearsal != "" && o.Target.Rehearsal {
 				return &usageError{fmt.Errorf("--without-rehearsal is for production, and target %s is a rehearsal", o.Target.Name)}
 			}
-			if o.Final && o.Objects {
-				return &usageError{errors.New("--objects copies no mail, and --final is for mail that has been copied")}
-			}
-			if o.AllowDeletions && len(o.Only) == 0 {
-				return &usageError{errors.New("--allow-deletions is for accounts that --only names: see first what --dry-run --only ADDRESS lists")}
-			}
 			if err := a.warnOfOldPlan(j); err != nil {
 				return err
 			}
-			o.Only, o.Recopy = addresses(o.Only), addresses(o.Recopy)
 			res, err := migrateRun(cmd, o, dry)
 			if err != nil {
 				return j.suggest(err)
@@ -81,6 +79,27 @@ and verified on one that is.`,
 	f.StringVar(&fixes, "fixes", "", "write what LDAP or AD lacks to this file (default: ad-fixes.csv beside bmsync.yaml, of runs of the whole plan)")
 	f.StringVar(&o.WithoutRehearsal, "without-rehearsal", "", "fill production without a rehearsal, for this reason, which every report repeats")
 	return cmd
+}
+
+// contradicts finds options of run that don't go together, of which one would
+// silently not be done.
+func contradicts(o migrate.RunOptions) error {
+	stranger := slices.IndexFunc(o.Recopy, func(address string) bool { return !slices.Contains(o.Only, address) })
+	switch {
+	case o.Objects && o.Final:
+		return errors.New("--objects copies no mail, and --final is for mail that has been copied")
+	case o.Objects && len(o.Recopy) > 0:
+		return errors.New("--objects copies no mail, and --recopy copies it again")
+	case o.Objects && o.RetryRefused:
+		return errors.New("--objects copies no mail, and --retry-refused is for mail that was refused")
+	case o.Failed && len(o.Recopy) > 0:
+		return errors.New("--failed and --recopy don't go together: an account that is complete is copied again, too")
+	case len(o.Only) > 0 && stranger >= 0:
+		return fmt.Errorf("--only and --recopy contradict each other: %s is named by --recopy alone", o.Recopy[stranger])
+	case o.AllowDeletions && len(o.Only) == 0:
+		return errors.New("--allow-deletions is for accounts that --only names: see first what --dry-run --only ADDRESS lists")
+	}
+	return nil
 }
 
 // runFixes writes the list for the directory's administrator: where it was

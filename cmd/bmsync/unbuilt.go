@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -27,6 +28,9 @@ func unbuiltCommand(name string) error {
 func flagError(err error) error {
 	if m := unknownFlag.FindStringSubmatch(err.Error()); m != nil && slices.Contains(unbuiltFlags, m[1]) {
 		err = fmt.Errorf("%s is not built yet", m[1])
+	}
+	if e, ok := errors.AsType[*strictError](err); ok {
+		err = e
 	}
 	return &usageError{err}
 }
