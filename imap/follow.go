@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -135,4 +136,19 @@ func keptOut(note, flag string) bool {
 		}
 	}
 	return false
+}
+
+// ContentOf gives the SHA-1 of the wanted messages of a mailbox with UIDs from
+// first on, by UID. Those whose SHA-1 the server doesn't say are read.
+func ContentOf(ctx context.Context, dst *Target, mailbox string, first uint32, want func(Message) bool) (map[uint32][20]byte, error) {
+	c := &copier{dst: dst, opts: CopyOptions{Target: mailbox}.withDefaults()}
+	found, err := c.hashed(ctx, first, 0, want)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[uint32][20]byte, len(found.list))
+	for _, e := range found.list {
+		out[e.uid] = e.sum
+	}
+	return out, nil
 }

@@ -61,6 +61,7 @@ type accountWork struct {
 	// undelivered has those before which the source ended it.
 	undelivered map[string]map[uint32]int
 	follow      *follower // nil: the source isn't followed
+	missed      []missed  // copies that the target shows no more, in this attempt
 }
 
 // account brings one account up to date. It never fails: what became of the
@@ -246,8 +247,10 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 	if err != nil {
 		return err
 	}
-	w.listed = map[string]bool{}
+	w.listed, w.missed = map[string]bool{}, nil
+	since := map[string]uint32{}
 	for _, job := range jobs {
+		since[job.Target] = job.row.DstUIDNext
 		w.listed[folderKey(job.Source, job.Part)] = true
 	}
 	if err := w.makeFolders(ctx, dst, jobs); err != nil {
@@ -281,6 +284,9 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 				return err
 			}
 		}
+	}
+	if err := w.tellMoved(ctx, dst, since); err != nil {
+		return err
 	}
 	rows, err := w.run.store.Folders(ctx, w.row.ID)
 	if err != nil {

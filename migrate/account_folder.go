@@ -84,7 +84,8 @@ func (w *accountWork) closeEpochs(ctx context.Context, f state.Folder) error {
 
 func (w *accountWork) books(folder int64) imap.Books {
 	return func(srcValidity, dstValidity uint32) imap.Ledger {
-		return &ledger{store: w.run.store, folder: folder, srcValidity: srcValidity, dstValidity: dstValidity, run: w.run.id}
+		return &ledger{store: w.run.store, folder: folder, srcValidity: srcValidity, dstValidity: dstValidity, run: w.run.id,
+			missed: func(x missed) { w.missed = append(w.missed, x) }}
 	}
 }
 

@@ -19,6 +19,7 @@ type ledger struct {
 	srcValidity uint32
 	dstValidity uint32
 	run         int64
+	missed      func(missed) // told of copies that are seen missing; nil: nobody is
 }
 
 var _ imap.Ledger = (*ledger)(nil)
@@ -140,7 +141,11 @@ func (l *ledger) Annotate(ctx context.Context, notes map[uint32]string) error {
 }
 
 func (l *ledger) Gone(ctx context.Context, srcUIDs []uint32) error {
-	return l.store.SetDstGone(ctx, l.folder, l.srcValidity, srcUIDs, true)
+	if err := l.store.SetDstGone(ctx, l.folder, l.srcValidity, srcUIDs, true); err != nil || l.missed == nil {
+		return err
+	}
+	l.missed(missed{l.folder, srcUIDs, l.srcValidity})
+	return nil
 }
 
 func (l *ledger) Former(ctx context.Context) (validities []uint32, open bool, err error) {
