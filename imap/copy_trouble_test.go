@@ -414,3 +414,27 @@ func TestCopyAdoptsWhatGoesAlone(t *testing.T) {
 		t.Errorf("%+v; %d messages on the target", tally, p.to.Len())
 	}
 }
+
+// TestCopyAsksForNothingParsed: no ENVELOPE, no BODYSTRUCTURE and no header
+// fields are asked of either side. Servers write them wrongly, or, BlueMind 5,
+// make them up.
+func TestCopyAsksForNothingParsed(t *testing.T) {
+	p := newPair(t)
+	p.fill(20)
+	p.mustCopy()
+	p.fill(3)
+	p.opts.Relist = true
+	p.mustCopy()
+	p.ledger, p.state, p.opts.Adopt = newLedger(), imap.FolderState{}, true
+	p.mustCopy()
+	for _, j := range []imaptest.Journal{p.src.Journal(), p.dst.Journal()} {
+		if len(j.Of("UID FETCH")) == 0 {
+			t.Error("nothing was fetched")
+		}
+		for _, e := range j {
+			if strings.Contains(e.Verb, "FETCH") && (strings.Contains(e.Line, "ENVELOPE") || strings.Contains(e.Line, "BODYSTRUCTURE") || strings.Contains(e.Line, "HEADER")) {
+				t.Errorf("asked: %v", e)
+			}
+		}
+	}
+}

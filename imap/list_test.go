@@ -169,7 +169,7 @@ func TestStatus(t *testing.T) {
 		p.bye()
 	})
 	st, err := s.Status(t.Context(), "inbox")
-	if err != nil || !reflect.DeepEqual(st, Status{Messages: 3, UIDNext: 10, UIDValidity: 7}) && st.HighestModSeq != 99 {
+	if err != nil || !reflect.DeepEqual(st, Status{Messages: 3, UIDNext: 10, UIDValidity: 7, HighestModSeq: 99}) {
 		t.Errorf("got %+v, %v", st, err)
 	}
 	for _, n := range []string{"é x", "a b"} {
