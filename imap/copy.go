@@ -190,8 +190,9 @@ type copier struct {
 	state       FolderState
 	srcValidity uint32
 	dstValidity uint32
-	adoptFrom   uint32       // lowest target UID that may be adopted; 0: none is
-	adopt       *contents    // read when it is first needed
+	adoptFrom   uint32    // lowest target UID that may be adopted; 0: none is
+	adopt       *contents // read when it is first needed
+	near        near
 	reserved    map[twin]int // messages of this window that may yet be found
 	tally       Tally
 	firstNew    uint32 // lowest target UID written in this call; 0: none
@@ -264,7 +265,13 @@ func (c *copier) run(ctx context.Context) (FolderState, error) {
 		if err := c.window(ctx, p); err != nil {
 			return c.state, err
 		}
-		if p.last == 1<<32-1 {
+		if last := p.last == 1<<32-1; last || len(c.near.list) > nearMost {
+			if err := c.adoptNear(ctx); err != nil {
+				return c.state, err
+			}
+			if !last {
+				continue
+			}
 			return c.finish(ctx, from)
 		}
 	}

@@ -79,7 +79,7 @@ func (c *copier) hashed(ctx context.Context, first, last uint32, want func(Messa
 			silent.remove(uid)
 		}
 	}
-	if last == 0 && c.opts.Digests != nil && octets > listed*digestOctets {
+	if last == 0 && c.opts.Digests != nil && octets > max(digestLeast, listed*digestOctets) {
 		if err := c.opts.Digests(ctx, first, told); err != nil {
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
@@ -102,8 +102,11 @@ func (c *copier) hashed(ctx context.Context, first, last uint32, want func(Messa
 }
 
 // digestOctets is about what Digests costs a message of the folder, in octets:
-// it is asked where the bodies in question are more.
-const digestOctets = 1 << 10
+// it is asked where the bodies in question are more, and worth its round trips.
+const (
+	digestOctets = 1 << 10
+	digestLeast  = 128 << 10
+)
 
 func byUID(a, b Message) int { return cmp.Compare(a.UID, b.UID) }
 

@@ -184,6 +184,9 @@ func (w *writer) send(ctx context.Context, batches []*batch) error {
 				settled = append(settled, o)
 				continue
 			}
+			if w.putsOff(m) {
+				continue
+			}
 			if w.departed(m) {
 				continue
 			}

@@ -93,7 +93,7 @@ func (w *accountWork) copyOptions(job *folderJob) imap.CopyOptions {
 	o := &w.run.opts
 	policy := o.Plan.Header.PolicyOf(w.plan)
 	return imap.CopyOptions{
-		Source: job.Source, Target: w.box.imap(job.Target), Only: job.only(), Others: w.others(job.row),
+		Source: job.Source, Target: w.box.imap(job.Target), Only: job.only(), Others: w.others(job.row), Digests: w.digests(job.Target),
 		Rules: policy.rules(w.entry.Limit, o.RetryRefused),
 		Batch: o.Limits.BatchMessages, BatchBytes: o.Limits.BatchBytes, Budget: w.run.budget, SpoolDir: o.SpoolDir,
 		Unanswered: countsIn(&w.unanswered, job.Source), Undelivered: countsIn(&w.undelivered, job.Source), StandStill: o.Limits.Settle, RetryDelays: o.RetryDelays, SourceErrors: o.Limits.MessageErrors, Adopt: w.row.Adopt, KeepTouched: w.row.Phase == PhaseLive, Stop: o.Stop, Now: o.Now,
@@ -175,7 +175,7 @@ func (w *accountWork) lookOnceMore(ctx context.Context, dst *imap.Target, row st
 	}
 	book := w.books(row.ID)(row.SrcUIDValidity, row.DstUIDValidity)
 	removed, err := imap.FinalLook(ctx, dst, book, row.DstUIDValidity, imap.CopyOptions{Source: row.Source, Target: w.box.imap(row.Target),
-		StandStill: w.run.opts.Limits.Settle, Now: w.run.opts.Now, Stop: w.run.opts.Stop, Others: w.others(row)})
+		StandStill: w.run.opts.Limits.Settle, Now: w.run.opts.Now, Stop: w.run.opts.Stop, Others: w.others(row), Digests: w.digests(row.Target)})
 	if removed > 0 {
 		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: row.Source,
 			Text: fmt.Sprintf("%d messages had arrived twice, by a late commit of the target; one copy of each was removed", removed)})

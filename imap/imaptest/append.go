@@ -88,6 +88,9 @@ func (s *session) refuse(x arrival) (reply, bool) {
 
 // kept is what is stored of a message's octets.
 func (q Quirks) kept(data []byte) []byte {
+	if q.Keep != nil {
+		data = q.Keep(data)
+	}
 	if !q.Munge {
 		return data
 	}

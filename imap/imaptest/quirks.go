@@ -39,6 +39,9 @@ type Quirks struct {
 	// UIDPLUS is announced.
 	HideCopyUID bool
 
+	// Keep gives what is stored of a message's octets; nil: all, as they came.
+	Keep func([]byte) []byte
+
 	// HideForeign leaves the mailboxes of Options.Others and Options.Shared
 	// out of listings whose pattern doesn't begin with the prefix.
 	HideForeign bool
