@@ -26,22 +26,33 @@ type farPair struct {
 	open int               // most intents that were open together
 	// begun is told how many are, before each batch is sent.
 	begun func(open int)
+	// arriving, if not nil, stands before what the target reads.
+	arriving func(net.Conn) net.Conn
 }
 
 // testFar runs a test inside a bubble. Many batches are sent ahead, as to any
 // far server.
 func testFar(t *testing.T, caps []string, test func(t *testing.T, p *farPair)) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &farPair{pair: &pair{t: t, ledger: newLedger(), dialing: map[string]imap.Options{}}, cuts: map[string]func(){}}
-		p.src, p.from = p.server("source")
-		p.dst, p.to = p.server("target", caps...)
-		p.opts = imap.CopyOptions{Source: "Box", Target: "Box", Unanswered: map[uint32]int{}, Undelivered: map[uint32]int{},
-			StandStill: 2 * time.Second, RetryDelays: []time.Duration{time.Second}, Batch: 16}
+		p := newFarPair(t, caps...)
 		test(t, p)
-		p.src.Close()
-		p.dst.Close()
-		synctest.Wait()
+		p.close()
 	})
+}
+
+func newFarPair(t *testing.T, caps ...string) *farPair {
+	p := &farPair{pair: &pair{t: t, ledger: newLedger(), dialing: map[string]imap.Options{}}, cuts: map[string]func(){}}
+	p.src, p.from = p.server("source")
+	p.dst, p.to = p.server("target", caps...)
+	p.opts = imap.CopyOptions{Source: "Box", Target: "Box", Unanswered: map[uint32]int{}, Undelivered: map[uint32]int{},
+		StandStill: 2 * time.Second, RetryDelays: []time.Duration{time.Second}, Batch: 16}
+	return p
+}
+
+func (p *farPair) close() {
+	p.src.Close()
+	p.dst.Close()
+	synctest.Wait()
 }
 
 func (p *farPair) server(side string, caps ...string) (*imaptest.Server, *imaptest.Mailbox) {
@@ -58,7 +69,11 @@ func (p *farPair) server(side string, caps ...string) (*imaptest.Server, *imapte
 		p.mu.Unlock()
 		line := imaptest.Fault{Delay: far}
 		go imaptest.Faults{Up: line, Down: line}.Bridge(ctx, near, beyond)
-		go srv.ServeConn(context.Background(), buffered(server), imaptest.Plain)
+		end := buffered(server)
+		if side == "target" && p.arriving != nil {
+			end = p.arriving(end)
+		}
+		go srv.ServeConn(context.Background(), end, imaptest.Plain)
 		return client, nil
 	}}
 	return srv, srv.AddUser(user, "secret").CreateMailbox("Box", imaptest.MailboxOptions{})
