@@ -30,6 +30,10 @@ type moving struct {
 	from         Departed
 }
 
+// NotBroughtBackNote begins the note of a message that was moved at the source
+// after a user of the target had removed its copy.
+const NotBroughtBackNote = "not copied: it comes from"
+
 // departed takes a message out of the pipeline whose copy the target has
 // elsewhere already.
 func (c *copier) departed(m *spooled) bool {
@@ -132,7 +136,7 @@ func (c *copier) moveFrom(ctx context.Context, list []moving) (rest []Message, e
 			o := m.outcome(c.opts.Rules)
 			o.Fate, o.Gone, o.DstUIDValidity = Copied, true, c.dstValidity
 			f := Followed{m.from, DepartedGone, fmt.Sprintf("moved at the source; the copy had been removed on the target and isn't made anew in %q", c.opts.Target)}
-			why := fmt.Sprintf("not copied: it comes from %q, where a user of the target had removed the copy", m.from.Mailbox)
+			why := fmt.Sprintf("%s %q, where a user of the target had removed the copy", NotBroughtBackNote, m.from.Mailbox)
 			if m.from.Stays {
 				f.How, f.Note = DepartedStays, "moved at the source after go-live; the copy stays here"
 				why = fmt.Sprintf("not copied: the source moved it here after go-live, and its copy stays in %q", m.from.Mailbox)

@@ -246,8 +246,8 @@ func TestFollowNot(t *testing.T) {
 				if _, err := migrate.DryRun(t.Context(), w.opts); err != nil {
 					t.Fatal(err)
 				}
-			} else if res := w.complete(); res.Moved+res.Deleted > 0 || res.Copied != 4 {
-				t.Errorf("%+v", res)
+			} else if res := w.complete(); res.Moved+res.Deleted > 0 || res.Copied != map[bool]int{false: 4}[name == "live"] {
+				t.Errorf("%+v", res) // of a live account, what moved is known, and stays where it is
 			}
 			after := w.held()
 			for _, line := range before {

@@ -15,6 +15,10 @@ type missed struct {
 	sources uint32 // their UIDVALIDITY
 }
 
+// movedByUser ends the note of a copy that was missed in one folder and found in
+// another.
+const movedByUser = "on the target, by a user of it"
+
 // mostMissed bounds the copies that are looked for in other folders.
 const mostMissed = 2000
 
@@ -93,7 +97,7 @@ func (w *accountWork) tellMovedTo(ctx context.Context, dst *imap.Target, name st
 			if x.sha1 != sum {
 				continue
 			}
-			note := fmt.Sprintf("moved to %q on the target, by a user of it", name)
+			note := fmt.Sprintf("moved to %q %s", name, movedByUser)
 			if err := w.run.store.Annotate(ctx, x.folder, x.sources, map[uint32]string{x.srcUID: note}); err != nil {
 				return told, err
 			}

@@ -217,8 +217,10 @@ type Certificate struct {
 	Messages []StateCount     `json:"messages"`
 	Folders  []FolderReport   `json:"folders"`
 	Excluded []ExcludedFolder `json:"excluded_folders"`
-	Notes    map[string]int64 `json:"notes,omitempty"` // by kind
-	Gone     int64            `json:"gone_on_target"`  // copied, and deleted there since
+	Notes    map[string]int64 `json:"notes,omitempty"`          // by kind
+	Gone     int64            `json:"gone_on_target"`           // copied, and deleted there since
+	Followed int64            `json:"followed,omitempty"`       // copied, moved or deleted at the source before go-live, and so removed from the target
+	Kept     int64            `json:"kept_on_target,omitempty"` // the same, but left there: somebody had changed them
 	Verified *Verified        `json:"verified,omitempty"`
 
 	RootHash string `json:"root_hash"` // SHA-256 over the sorted SHA-256 of all messages on the target
@@ -364,6 +366,12 @@ func (c *Certificate) folder(ctx context.Context, f state.Folder, sums state.Sum
 	for m, err := range c.store.Notable(ctx, f.ID) {
 		if err != nil {
 			return err
+		}
+		if m.State == state.Vanished && m.Removed && m.DstGone {
+			c.Followed++
+		}
+		if m.State == state.Vanished && m.Left && !m.DstGone {
+			c.Kept++
 		}
 		if m.State != state.Copied && m.State != state.Present {
 			continue

@@ -14,6 +14,8 @@ const (
 	NoteDateWrapped     = "date_beyond_32_bits" // the source's date was read as one before 1970
 	NoteKeywordsLost    = "keywords_lost"
 	NoteHeaderMunged    = "header_bytes_replaced" // 8-bit octets, by X
+	NoteMovedByUser     = "moved_by_user"         // of the target
+	NoteNotBroughtBack  = "removed_before_moving" // not copied to where the source moved it: a user of the target had removed it
 	NoteOther           = "other"
 )
 
@@ -27,6 +29,7 @@ func noteKinds(note string) []string {
 		{NoteDateOfIdentical, "the target dates it "}, {NoteDateMissing, "the source gives no usable date"},
 		{NoteDateWrapped, imap.WrappedNote},
 		{NoteKeywordsLost, "the target refused its flags: "}, {NoteKeywordsLost, "flags not kept: "}, {NoteHeaderMunged, imap.MungedNote},
+		{NoteMovedByUser, movedByUser}, {NoteNotBroughtBack, imap.NotBroughtBackNote},
 	} {
 		if strings.Contains(note, k.words) && !slices.Contains(kinds, k.kind) {
 			kinds = append(kinds, k.kind)

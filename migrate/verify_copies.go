@@ -22,6 +22,7 @@ import (
 type copies struct {
 	rows  []copyRow
 	notes map[uint32]string // of those that the target is known to have changed
+	past  int               // copies of what the source has no more, left there
 }
 
 type copyRow struct {
@@ -56,6 +57,9 @@ func (v *prover) copiesOf(ctx context.Context, f state.Folder) (*copies, error) 
 			v.proof.Gone++
 		}
 		if !stands(m) {
+			if !m.DstGone {
+				c.past++
+			}
 			continue
 		}
 		sent, _, _ := m.OnTarget()
@@ -161,7 +165,7 @@ func (v *prover) compare(f state.Folder, c *copies, held int) {
 		v.targets = map[string]targetCount{}
 	}
 	t := v.targets[f.Target]
-	if t.held, t.ours = held, t.ours+len(c.rows)-missing; t.claimed == nil && v.shared(f) {
+	if t.held, t.ours = held, t.ours+len(c.rows)-missing+c.past; t.claimed == nil && v.shared(f) {
 		t.claimed = map[uint32]bool{}
 	}
 	twice := 0

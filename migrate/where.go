@@ -60,6 +60,7 @@ type Fate struct {
 	Reason       string     `json:"reason,omitempty"`
 	By           string     `json:"by,omitempty"` // who refused
 	Note         string     `json:"note,omitempty"`
+	Removed      bool       `json:"removed,omitempty"` // from the target by a run, as the source's user moved or deleted it
 	Size         int64      `json:"size,omitempty"`
 	InternalDate *time.Time `json:"internal_date,omitempty"`
 	SHA1         string     `json:"sha1,omitempty"`
@@ -344,6 +345,7 @@ func fateOfRow(f state.Folder, m state.Message) Fate {
 	if m.SHA1 != [20]byte{} {
 		out.SHA1, out.SHA256 = hex.EncodeToString(m.SHA1[:]), hex.EncodeToString(m.SHA256[:])
 	}
+	out.Removed = m.State == state.Vanished && m.Removed && m.DstGone
 	if m.State == state.Excluded {
 		out.Rule, out.Reason = m.Reason, ""
 	}

@@ -242,6 +242,12 @@ func certificateText(ctx context.Context, w *lines, c *migrate.Certificate) erro
 	if c.Gone > 0 {
 		w.say("  gone on the target since, deleted or moved there: %s", many(c.Gone, "message"))
 	}
+	if c.Followed > 0 {
+		w.say("  moved or deleted at the source before go-live, and so on the target: %s", many(c.Followed, "message"))
+	}
+	if c.Kept > 0 {
+		w.say("  the same, but changed on the target by its user, and left there: %s", many(c.Kept, "message"))
+	}
 	verifiedText(w, c.Verified)
 	w.say("  root hash %s over %s on the target", c.RootHash, many(c.Hashed, "message"))
 	w.say("  policy %s, account %s", orNone(c.PolicyDigest), orNone(c.AccountDigest))
@@ -351,6 +357,10 @@ func noteText(kind string) string {
 		return "flags or keywords were not kept"
 	case migrate.NoteHeaderMunged:
 		return "the target replaced 8-bit header bytes by X"
+	case migrate.NoteMovedByUser:
+		return "a user of the target moved them to another folder"
+	case migrate.NoteNotBroughtBack:
+		return "the source moved them after a user of the target had removed them, and they were not brought back"
 	}
 	return "in another form (bmsync where ADDRESS --message-id ID tells of one message)"
 }

@@ -132,7 +132,12 @@ func fateText(f migrate.Fate) string {
 	case "pending":
 		return at + ": seen, not copied yet: run again"
 	}
-	if f.TargetUID == 0 {
+	switch {
+	case f.Removed:
+		return fmt.Sprintf("%s → %s, copied, moved or deleted at the source before go-live, and so removed from the target", at, to)
+	case f.TargetUID == 0 && f.Fate == "copied":
+		return at + ": had been copied, and was removed on the target before the source moved it"
+	case f.TargetUID == 0:
 		return fmt.Sprintf("%s: %s from the source before it was copied", at, f.Fate)
 	}
 	text := fmt.Sprintf("%s → %s, %s", at, to, map[string]string{"copied": "copied", "present": "was there already, found by content",
