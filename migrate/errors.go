@@ -65,6 +65,10 @@ func judge(err error) verdict {
 	if b, ok := errors.AsType[*BlockedError](err); ok {
 		return verdict{accountHalt, b.Error(), b.Mend}
 	}
+	if _, ok := errors.AsType[*imap.QuarantineError](err); ok {
+		v.scope, v.mend = oneFolder, "make room in the folder that quarantine names in bmsync.yaml, and let bmsync write there, then run again: what is refused is kept then"
+		return v
+	}
 	for _, judge := range []func(error, *verdict) bool{judgeState, judgeCopy, judgeSession, judgeAPI} {
 		if judge(err, &v) {
 			return v

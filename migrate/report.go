@@ -422,6 +422,7 @@ type Refusal struct {
 	Date   *time.Time `json:"date,omitempty"`
 	By     string     `json:"by"`
 	Words  string     `json:"words"`
+	File   string     `json:"file,omitempty"` // in the quarantine
 }
 
 // Refusals yields the account's refused messages, however many there are. An
@@ -437,7 +438,7 @@ func (c *Certificate) Refusals(ctx context.Context) iter.Seq2[Refusal, error] {
 				if m.State != state.Refused {
 					continue
 				}
-				if !yield(Refusal{f.Source, m.SrcUID, m.Size, given(m.InternalDate), m.By, m.Reason}, nil) {
+				if !yield(Refusal{f.Source, m.SrcUID, m.Size, given(m.InternalDate), m.By, m.Reason, keptAs(m.Note)}, nil) {
 					return
 				}
 			}

@@ -1,10 +1,13 @@
 package migrate
 
 import (
+	"context"
+	"iter"
 	"slices"
 	"strings"
 
 	"bmsync/imap"
+	"bmsync/state"
 )
 
 // The kinds of notes: what differs though a message arrived.
@@ -16,6 +19,8 @@ const (
 	NoteHeaderMunged    = "header_bytes_replaced" // 8-bit octets, by X
 	NoteMovedByUser     = "moved_by_user"         // of the target
 	NoteNotBroughtBack  = "removed_before_moving" // not copied to where the source moved it: a user of the target had removed it
+	NoteRepaired        = "repaired"              // as the policy allows, after the target had refused it
+	NoteDateAbsurd      = "date_absurd"           // another was taken, as the policy says
 	NoteOther           = "other"
 )
 
@@ -26,9 +31,9 @@ func noteKinds(note string) []string {
 	}
 	var kinds []string
 	for _, k := range []struct{ kind, words string }{
-		{NoteDateOfIdentical, "the target dates it "}, {NoteDateMissing, "the source gives no usable date"},
-		{NoteDateWrapped, imap.WrappedNote},
-		{NoteKeywordsLost, "the target refused its flags: "}, {NoteKeywordsLost, "flags not kept: "}, {NoteHeaderMunged, imap.MungedNote},
+		{NoteDateOfIdentical, "the target dates it "}, {NoteDateMissing, imap.UndatedNote},
+		{NoteDateWrapped, imap.WrappedNote}, {NoteRepaired, imap.RepairedNote}, {NoteDateAbsurd, imap.AbsurdNote},
+		{NoteKeywordsLost, "flags not kept: "}, {NoteHeaderMunged, imap.MungedNote},
 		{NoteMovedByUser, movedByUser}, {NoteNotBroughtBack, imap.NotBroughtBackNote},
 	} {
 		if strings.Contains(note, k.words) && !slices.Contains(kinds, k.kind) {
@@ -39,4 +44,45 @@ func noteKinds(note string) []string {
 		return []string{NoteOther}
 	}
 	return kinds
+}
+
+// keptAs finds in the note of a refused message the file that keeps it.
+func keptAs(note string) string {
+	for part := range strings.SplitSeq(note, "; ") {
+		if file, ok := strings.CutPrefix(part, imap.QuarantineNote); ok {
+			return file
+		}
+	}
+	return ""
+}
+
+// Remark is a message that arrived, and what differs: a flag that was lost, a
+// date, a repair.
+type Remark struct {
+	Folder string `json:"folder"`
+	SrcUID uint32 `json:"source_uid"`
+	Target string `json:"target"`
+	DstUID uint32 `json:"target_uid"`
+	Note   string `json:"note"`
+}
+
+// Remarks yields the account's messages of which there is something to say,
+// however many there are. An error is the last it yields.
+func (c *Certificate) Remarks(ctx context.Context) iter.Seq2[Remark, error] {
+	return func(yield func(Remark, error) bool) {
+		for _, f := range c.folders {
+			for m, err := range c.store.Notable(ctx, f.ID) {
+				if err != nil {
+					yield(Remark{}, err)
+					return
+				}
+				if m.Note == "" || m.State != state.Copied && m.State != state.Present {
+					continue
+				}
+				if !yield(Remark{f.Source, m.SrcUID, f.Target, m.DstUID, m.Note}, nil) {
+					return
+				}
+			}
+		}
+	}
 }

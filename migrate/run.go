@@ -47,6 +47,7 @@ type RunOptions struct {
 	NewPassword func(ctx context.Context, address string) (string, error)
 
 	SpoolDir    string
+	Quarantine  string // folder for messages that are refused; "": they are not kept
 	RetryDelays []time.Duration
 	BackOff     func(failed int) time.Duration // before new sessions; nil: a second, growing to a minute
 	Host        string                         // of this machine, for the run's name
@@ -117,6 +118,7 @@ type runner struct {
 	telling   sync.Mutex
 	conflicts *conflictKeeper // nil: a dry run
 	budget    *imap.Budget
+	kept      *quarantine // nil: refused messages are not kept
 	id        int64
 	name      string
 	dead      map[string]bool // names of runs that are over
@@ -170,6 +172,9 @@ func Run(ctx context.Context, o RunOptions) (res RunResult, err error) {
 	o = o.withDefaults()
 	started := o.Now()
 	r := &runner{opts: o, log: o.Logger, dead: map[string]bool{}, recopy: map[string]bool{}, budget: imap.NewBudget(o.Limits.Memory)}
+	if o.Quarantine != "" {
+		r.kept = &quarantine{dir: o.Quarantine, most: quarantineMost, now: o.Now}
+	}
 	for _, address := range o.Recopy {
 		r.recopy[address] = true
 	}

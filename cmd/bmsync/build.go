@@ -194,6 +194,6 @@ func (a *app) job(cmd *cobra.Command, target string, needs int) (*job, error) {
 	}
 	j.close = closeLog
 	j.opts = migrate.RunOptions{Plan: j.plan, Sources: j.sources, Target: j.target, StateDir: c.State, Limits: c.Limits, Logger: log, Stop: a.stop,
-		NewPassword: newPasswords(c, j.rows)}
+		NewPassword: newPasswords(c, j.rows), Quarantine: c.Quarantine}
 	return j, nil
 }

@@ -149,6 +149,22 @@ func certificateJSON(ctx context.Context, w io.Writer, sep string, c *migrate.Ce
 		}
 		sep = ",\n  "
 	}
+	if _, err := io.WriteString(w, "],\"noted\":["); err != nil {
+		return err
+	}
+	sep = "\n  "
+	for remark, err := range c.Remarks(ctx) {
+		if err != nil {
+			return err
+		}
+		if text, err = compact(remark); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(w, "%s%s", sep, text); err != nil {
+			return err
+		}
+		sep = ",\n  "
+	}
 	_, err = io.WriteString(w, "]}")
 	return err
 }
@@ -239,6 +255,9 @@ func certificateText(ctx context.Context, w *lines, c *migrate.Certificate) erro
 	for _, kind := range slices.Sorted(maps.Keys(c.Notes)) {
 		w.say("  %s arrived, but: %s", many(c.Notes[kind], "message"), noteText(kind))
 	}
+	if err := remarksText(ctx, w, c); err != nil {
+		return err
+	}
 	if c.Gone > 0 {
 		w.say("  gone on the target since, deleted or moved there: %s", many(c.Gone, "message"))
 	}
@@ -322,6 +341,27 @@ func refusalsText(ctx context.Context, w *lines, c *migrate.Certificate) error {
 			size = migrate.AboutSize(r.Size)
 		}
 		w.say("    %q UID %d, %s, %s: %s: %s", r.Folder, r.SrcUID, when(r.Date, "no date"), size, orNone(r.By), r.Words)
+		if r.File != "" {
+			w.say("      kept in the quarantine as %s", r.File)
+		}
+	}
+	return nil
+}
+
+// shownRemarks is how many remarks of an account are told in text.
+const shownRemarks = 20
+
+func remarksText(ctx context.Context, w *lines, c *migrate.Certificate) error {
+	n := 0
+	for r, err := range c.Remarks(ctx) {
+		if err != nil {
+			return err
+		}
+		if n++; n > shownRemarks {
+			w.say("    and more: bmsync report --json names each")
+			return nil
+		}
+		w.say("    %q UID %d: %s", r.Folder, r.SrcUID, r.Note)
 	}
 	return nil
 }
@@ -355,6 +395,10 @@ func noteText(kind string) string {
 		return "dated before 1970, as the source meant a date after 2100"
 	case migrate.NoteKeywordsLost:
 		return "flags or keywords were not kept"
+	case migrate.NoteRepaired:
+		return "repaired after the target had refused them as they are, as policy.repairs allows"
+	case migrate.NoteDateAbsurd:
+		return "dated impossibly by the source, and by their headers instead, as policy.messages.absurd_dates says"
 	case migrate.NoteHeaderMunged:
 		return "the target replaced 8-bit header bytes by X"
 	case migrate.NoteMovedByUser:

@@ -151,7 +151,7 @@ func (d *desk) fill() {
 			m.State, m.DstUID, m.Size, m.By, m.Reason = state.Refused, 0, 45_000_000, "message_size_limit", "too large: 45000000 of at most 20000000 octets"
 		}),
 		letter(5, func(m *state.Message) {
-			m.State, m.DstUID, m.InternalDate, m.By, m.Reason = state.Refused, 0, time.Time{}, "target", "Message contains invalid header"
+			m.State, m.DstUID, m.InternalDate, m.By, m.Reason, m.Note = state.Refused, 0, time.Time{}, "target", "Message contains invalid header", "kept as live/ada@example.org/INBOX-5-deadbeef.eml"
 		}),
 		letter(6, func(m *state.Message) { m.DstGone = true }),
 		letter(7, func(m *state.Message) { m.Note = "flags not kept: $odd" }))
