@@ -44,10 +44,7 @@ const beginIntent = `INSERT INTO intents (folder, src_uidvalidity, src_uid, dst_
 // under this UIDVALIDITY, gives an *[IntentError] and nothing is written.
 func (s *Store) Begin(ctx context.Context, folder int64, batch []Intent) error {
 	return s.write(ctx, "begin messages", func(ctx context.Context, tx *sql.Tx) error {
-		stmt, err := tx.PrepareContext(ctx, beginIntent)
-		if err != nil {
-			return err
-		}
+		stmt := tx.StmtContext(ctx, s.beginning)
 		defer stmt.Close()
 		for i := range batch {
 			in := &batch[i]

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"iter"
+	"strconv"
 	"time"
 )
 
@@ -85,38 +86,34 @@ const recordMessage = `INSERT INTO messages (folder, ` + messageColumns + `)
 		sha1 = excluded.sha1, sha256 = excluded.sha256, date_text = excluded.date_text, reason = excluded.reason,
 		decider = excluded.decider, repaired = excluded.repaired, note = excluded.note`
 
-const closeIntent = "DELETE FROM intents WHERE folder = ? AND src_uidvalidity = ? AND src_uid = ?"
+// closeIntents takes the UIDs as a JSON array.
+const closeIntents = "DELETE FROM intents WHERE folder = ? AND src_uidvalidity = ? AND src_uid IN (SELECT value FROM json_each(?))"
 
 // Record stores what became of messages: it closes their intents, if any are
 // open, writes or replaces their rows, and raises the folder's DstMaxUID. A
 // folder without UIDVALIDITYs gets those of its first rows.
 func (s *Store) Record(ctx context.Context, folder int64, batch []Message) error {
 	return s.write(ctx, "record messages", func(ctx context.Context, tx *sql.Tx) error {
-		closing, err := tx.PrepareContext(ctx, closeIntent)
-		if err != nil {
-			return err
-		}
-		defer closing.Close()
-		recording, err := tx.PrepareContext(ctx, recordMessage)
-		if err != nil {
-			return err
-		}
+		recording := tx.StmtContext(ctx, s.recording)
 		defer recording.Close()
-		highest := make(map[uint32]uint32, 1)
+		highest, settled := make(map[uint32]uint32, 1), make(map[uint32][]uint32, 1)
 		for i := range batch {
 			m := &batch[i]
 			row, err := m.row(folder)
 			if err != nil {
 				return err
 			}
-			if _, err := closing.ExecContext(ctx, row[0], row[1], row[2]); err != nil {
-				return err
-			}
 			if _, err := recording.ExecContext(ctx, row...); err != nil {
 				return err
 			}
+			settled[m.SrcUIDValidity] = append(settled[m.SrcUIDValidity], m.SrcUID)
 			if m.State == Copied || m.State == Present {
 				highest[m.DstUIDValidity] = max(highest[m.DstUIDValidity], m.DstUID)
+			}
+		}
+		for validity, uids := range settled {
+			if _, err := tx.ExecContext(ctx, closeIntents, folder, validity, array(uids)); err != nil {
+				return err
 			}
 		}
 		for validity, uid := range highest {
@@ -127,6 +124,18 @@ func (s *Store) Record(ctx context.Context, folder int64, batch []Message) error
 		}
 		return firstEpoch(ctx, tx, folder, batch, func(m *Message) uint32 { return m.SrcUIDValidity })
 	})
+}
+
+// array is UIDs in JSON.
+func array(uids []uint32) string {
+	text := []byte{'['}
+	for i, uid := range uids {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendUint(text, uint64(uid), 10)
+	}
+	return string(append(text, ']'))
 }
 
 func (m *Message) row(folder int64) ([]any, error) {

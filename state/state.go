@@ -18,10 +18,12 @@ type Store struct {
 	path string
 	now  func() time.Time
 
-	lock   *lock         // nil: open for reading only
-	writer *sql.DB       // one connection; nil as above
-	turn   chan struct{} // holds a token while nobody writes
-	reader *sql.DB
+	lock   *lock   // nil: open for reading only
+	writer *sql.DB // one connection; nil as above
+
+	beginning, recording *sql.Stmt     // of writer, which closes them
+	turn                 chan struct{} // holds a token while nobody writes
+	reader               *sql.DB
 
 	joining sync.Mutex
 	joined  []*writing // wait for somebody's turn
@@ -69,6 +71,13 @@ func (s *Store) open(ctx context.Context, id Identity) error {
 	}
 	s.writer.SetMaxOpenConns(1)
 	if err := s.prepare(ctx, id); err != nil {
+		return fileError(s.path, err)
+	}
+	// What runs once a message is compiled once a file.
+	if s.beginning, err = s.writer.PrepareContext(ctx, beginIntent); err == nil {
+		s.recording, err = s.writer.PrepareContext(ctx, recordMessage)
+	}
+	if err != nil {
 		return fileError(s.path, err)
 	}
 	return s.openReader("mode=ro")
