@@ -255,7 +255,8 @@ func secure(path string) error {
 // dsn names the file for go-sqlite3. Settings belong here: a PRAGMA run on a
 // pool reaches one connection only.
 func dsn(path string, params ...string) string {
-	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_busy_timeout=5000&_foreign_keys=on"
+	// database/sql lets one goroutine at a time use a connection: SQLite need not.
+	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_mutex=no&_busy_timeout=5000&_foreign_keys=on"
 	for _, p := range params {
 		name += "&" + p
 	}
