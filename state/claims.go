@@ -13,19 +13,24 @@ func (s *Store) MessagesBetween(ctx context.Context, folder int64, srcUIDValidit
 		folder, int64(srcUIDValidity), int64(first), int64(last))
 }
 
+// The rows with a copy, by its UID; and a page of those under one UIDVALIDITY.
+const (
+	claimsWhere = "WHERE folder = ? AND src_uidvalidity = ? AND dst_uid >= ? AND dst_uid > 0 AND state IN (1, 2, 5) AND marks & 5 <> 5"
+	claimsFrom  = claimsWhere + " ORDER BY dst_uid"
+	claimsPage  = claimsWhere + " AND dst_uidvalidity = ? ORDER BY dst_uid LIMIT ?"
+)
+
 // Claims yields the rows of a folder that have a copy on the target with a
 // target UID of at least first, ascending by that UID. Rows whose message has
 // vanished from the source are among them, but for those whose copy we removed.
 func (s *Store) Claims(ctx context.Context, folder int64, srcUIDValidity, first uint32) iter.Seq2[Message, error] {
-	return s.messages(ctx, "WHERE folder = ? AND src_uidvalidity = ? AND dst_uid >= ? AND dst_uid > 0 AND state IN (1, 2, 5) AND marks & 5 <> 5 ORDER BY dst_uid",
-		folder, int64(srcUIDValidity), int64(first))
+	return s.messages(ctx, claimsFrom, folder, int64(srcUIDValidity), int64(first))
 }
 
 // ClaimsPage yields the first of the rows that Claims does, at most limit,
 // and only those with a copy under one target UIDVALIDITY.
 func (s *Store) ClaimsPage(ctx context.Context, folder int64, srcUIDValidity, dstUIDValidity, first uint32, limit int) iter.Seq2[Message, error] {
-	return s.messages(ctx, `WHERE folder = ? AND src_uidvalidity = ? AND dst_uid >= ? AND dst_uid > 0 AND state IN (1, 2, 5)
-		AND marks & 5 <> 5 AND dst_uidvalidity = ? ORDER BY dst_uid LIMIT ?`, folder, int64(srcUIDValidity), int64(first), int64(dstUIDValidity), limit)
+	return s.messages(ctx, claimsPage, folder, int64(srcUIDValidity), int64(first), int64(dstUIDValidity), limit)
 }
 
 // Repoint makes another target message the copy of a source message, which

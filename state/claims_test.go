@@ -1,7 +1,10 @@
 package state
 
 import (
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -114,5 +117,40 @@ func TestMarkReturned(t *testing.T) {
 	}
 	if err := s.Check(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestClaimsArePagedWithoutSorting: a folder of a million messages has a hundred
+// pages, none of which may read the whole folder.
+func TestClaimsArePagedWithoutSorting(t *testing.T) {
+	s := openTest(t)
+	f := folderTest(t, s, "a@x.test")
+	_, messages := batchOf(1, 500)
+	if err := s.Record(t.Context(), f.ID, messages); err != nil {
+		t.Fatal(err)
+	}
+	for name, query := range map[string]struct {
+		where string
+		args  []any
+	}{"page": {claimsPage, []any{1, 2, 3, 4, 5}}, "all": {claimsFrom, []any{1, 2, 3}}} {
+		rows, err := s.reader.QueryContext(t.Context(), "EXPLAIN QUERY PLAN SELECT "+messageColumns+" FROM messages "+query.where, query.args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var plan strings.Builder
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintln(&plan, detail)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if got := plan.String(); !strings.Contains(got, "messages_by_copy") || !strings.Contains(got, "dst_uid>?") || strings.Contains(got, "TEMP B-TREE") {
+			t.Errorf("%s: SQLite reads by\n%s", name, got)
+		}
 	}
 }

@@ -104,7 +104,7 @@ CREATE TABLE renames (
 	run         INTEGER NOT NULL
 ) STRICT;
 
--- One row a source message, about 110 bytes. NULL is "not known" or "none".
+-- One row a source message, about 130 bytes with its index. NULL is "not known" or "none".
 CREATE TABLE messages (
 	folder          INTEGER NOT NULL REFERENCES folders (id) ON DELETE CASCADE,
 	src_uidvalidity INTEGER NOT NULL,
@@ -126,6 +126,9 @@ CREATE TABLE messages (
 	note            TEXT,
 	PRIMARY KEY (folder, src_uidvalidity, src_uid)
 ) STRICT, WITHOUT ROWID;
+
+-- Copies by their place on the target, which are gone through page by page.
+CREATE INDEX messages_by_copy ON messages (folder, src_uidvalidity, dst_uid) WHERE dst_uid > 0;
 
 CREATE TABLE intents (
 	folder          INTEGER NOT NULL REFERENCES folders (id) ON DELETE CASCADE,

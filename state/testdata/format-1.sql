@@ -120,6 +120,9 @@ CREATE TABLE messages (
 	PRIMARY KEY (folder, src_uidvalidity, src_uid)
 ) STRICT, WITHOUT ROWID;
 
+-- Copies by their place on the target, which are gone through page by page.
+CREATE INDEX messages_by_copy ON messages (folder, src_uidvalidity, dst_uid) WHERE dst_uid > 0;
+
 CREATE TABLE intents (
 	folder          INTEGER NOT NULL REFERENCES folders (id) ON DELETE CASCADE,
 	src_uidvalidity INTEGER NOT NULL,
