@@ -68,6 +68,9 @@ func openKey(ctx context.Context, p *platform, e *entry, run string, dead map[st
 		err = k.renew(ctx)
 	}
 	if err == nil {
+		err = k.alone(ctx, dead)
+	}
+	if err == nil {
 		err = k.prove(ctx)
 	}
 	if err != nil {
@@ -120,25 +123,48 @@ func (k *key) as(ctx context.Context, do func(*bmapi.Session) error) error {
 // this state (whose lock we hold) and those whose lease has ended.
 func (k *key) sweep(ctx context.Context, dead map[string]bool) error {
 	return k.as(ctx, func(user *bmapi.Session) error {
-		keys, err := user.Keys(ctx)
+		others, err := k.others(ctx, user, dead)
 		if err != nil {
-			return fmt.Errorf("keys of %s: %w", k.e.Address, err)
+			return err
 		}
-		for _, old := range keys {
-			run, until, ours := parseKeyName(old.DisplayName)
-			if !ours {
-				continue
-			}
-			if run != k.run && !dead[run] && k.time().Before(until) {
-				return blocked(fmt.Sprintf("wait until that run has ended; if it crashed, wait until %s, or delete its keys now: bmsync reset --tokens", until.Local().Format("15:04")),
-					"another run (%s) is at work on %s", run, k.e.Address)
-			}
+		for _, old := range others {
 			if err := drop(ctx, user, old.SID); err != nil {
 				return fmt.Errorf("sweep a key of %s: %w", k.e.Address, err)
 			}
 		}
 		return nil
 	})
+}
+
+// alone looks once more, now that the key is there for every other run to see. Of
+// two that began at the same moment, and saw nothing of each other before, the one
+// that made its key later sees the other's here, or both do: then neither goes on.
+func (k *key) alone(ctx context.Context, dead map[string]bool) error {
+	return k.as(ctx, func(user *bmapi.Session) error {
+		_, err := k.others(ctx, user, dead)
+		return err
+	})
+}
+
+// others gives the keys of other runs that are over. One that may be alive is a
+// *BlockedError.
+func (k *key) others(ctx context.Context, user *bmapi.Session, dead map[string]bool) (over []bmapi.Key, err error) {
+	keys, err := user.Keys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("keys of %s: %w", k.e.Address, err)
+	}
+	for _, old := range keys {
+		run, until, ours := parseKeyName(old.DisplayName)
+		switch {
+		case !ours || run == k.run && old.SID == k.sid:
+		case run != k.run && !dead[run] && k.time().Before(until):
+			return nil, blocked(fmt.Sprintf("wait until that run has ended; if it crashed, wait until %s, or delete its keys now: bmsync reset --tokens", until.Local().Format("15:04")),
+				"another run (%s) is at work on %s", run, k.e.Address)
+		default:
+			over = append(over, old)
+		}
+	}
+	return over, nil
 }
 
 // time is BlueMind's.
