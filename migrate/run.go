@@ -223,7 +223,9 @@ func (r *runner) openState(ctx context.Context, policyDigest, planSHA256 string)
 	}
 	runs, err := r.store.Runs(ctx)
 	for _, past := range runs {
-		r.dead[past.Name] = true // we hold the lock: nobody else runs on this state
+		// We hold the lock: nobody else runs on this state. Of one that it is a copy
+		// of we know nothing, and its runs' keys count until their lease ends.
+		r.dead[past.Name] = past.Here || !past.Ended.IsZero()
 	}
 	if err == nil {
 		var random [3]byte

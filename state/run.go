@@ -4,6 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -21,6 +25,29 @@ type Run struct {
 	Ended            time.Time // zero: under way, or killed
 	Exit             int
 	Summary          string
+	Here             bool // begun in this very file, not in one that it is a copy of; read only
+}
+
+// fileOf names the file that a run is begun in, so that a copy is told from it:
+// whoever holds the copy's lock knows nothing of who is at work on the original.
+// The host is part of it for a file that is moved, and the path for one that
+// outlives its host's name, as a container's volume does.
+func fileOf(path string) string {
+	host, err := os.Hostname()
+	info, statErr := os.Stat(path)
+	if err != nil || statErr != nil {
+		return ""
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%d\n%s\n%s", stat.Ino, host, path)
+}
+
+func sameFile(a, b string) bool {
+	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
+	return len(x) > 2 && len(y) > 2 && x[0] == y[0] && (x[1] == y[1] || x[2] == y[2])
 }
 
 // BeginRun notes that a run starts (Ended, Exit and Summary are ignored) and
@@ -28,9 +55,9 @@ type Run struct {
 func (s *Store) BeginRun(ctx context.Context, r Run) (int64, error) {
 	var id int64
 	err := s.write(ctx, "begin run "+r.Name, func(ctx context.Context, tx *sql.Tx) error {
-		if err := tx.QueryRowContext(ctx, `INSERT INTO runs (name, host, pid, policy_digest, plan_sha256, command, without_rehearsal, started)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`, r.Name, r.Host, r.PID, r.PolicyDigest, r.PlanSHA256, r.Command,
-			r.WithoutRehearsal, stamp(r.Started)).Scan(&id); err != nil {
+		if err := tx.QueryRowContext(ctx, `INSERT INTO runs (name, host, pid, policy_digest, plan_sha256, command, without_rehearsal, started, file)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`, r.Name, r.Host, r.PID, r.PolicyDigest, r.PlanSHA256, r.Command,
+			r.WithoutRehearsal, stamp(r.Started), fileOf(s.path)).Scan(&id); err != nil {
 			return err
 		}
 		s.lock.holder.Run = r.Name
@@ -49,13 +76,15 @@ func (s *Store) EndRun(ctx context.Context, id int64, exit int, summary string) 
 // one may be swept.
 func (s *Store) Runs(ctx context.Context) ([]Run, error) {
 	var runs []Run
+	here := fileOf(s.path)
 	err := s.each(ctx, "list runs", `SELECT id, name, host, pid, policy_digest, plan_sha256, command, without_rehearsal,
-		started, ended, exit, summary FROM runs ORDER BY id`, nil, func(scan func(...any) error) (bool, error) {
+		started, ended, exit, summary, file FROM runs ORDER BY id`, nil, func(scan func(...any) error) (bool, error) {
 		var r Run
 		var started, ended int64
+		var file string
 		err := scan(&r.ID, &r.Name, &r.Host, &r.PID, &r.PolicyDigest, &r.PlanSHA256, &r.Command, &r.WithoutRehearsal,
-			&started, &ended, &r.Exit, &r.Summary)
-		r.Started, r.Ended = unstamp(started), unstamp(ended)
+			&started, &ended, &r.Exit, &r.Summary, &file)
+		r.Started, r.Ended, r.Here = unstamp(started), unstamp(ended), sameFile(file, here)
 		runs = append(runs, r)
 		return true, err
 	})

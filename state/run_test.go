@@ -3,6 +3,8 @@ package state
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
@@ -23,7 +25,7 @@ func TestRuns(t *testing.T) {
 		t.Error("a second run of one name was taken: its tokens could not be told apart")
 	}
 	must(t, s.EndRun(ctx, first.ID, 3, "partial"))
-	first.Ended, first.Exit, first.Summary = at.Add(time.Hour), 3, "partial"
+	first.Ended, first.Exit, first.Summary, first.Here = at.Add(time.Hour), 3, "partial", true
 	runs, err := s.Runs(ctx)
 	if err != nil || len(runs) != 2 || runs[0] != first || runs[1].ID != second || !runs[1].Ended.IsZero() {
 		t.Errorf("runs %+v, %v", runs, err)
@@ -52,5 +54,40 @@ func TestVerifications(t *testing.T) {
 	}
 	if err := s.RecordVerification(ctx, Verification{Account: 99}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("unknown account: %v", err)
+	}
+}
+
+// TestRunsOfACopy: a copy of the file tells which runs were begun in the original.
+func TestRunsOfACopy(t *testing.T) {
+	ctx := t.Context()
+	dir := t.TempDir()
+	path, moved, copied := filepath.Join(dir, "a.db"), filepath.Join(dir, "b.db"), filepath.Join(dir, "c.db")
+	s, err := Open(ctx, path, testIdentity)
+	must(t, err)
+	_, err = s.BeginRun(ctx, Run{Name: "r1"})
+	must(t, err)
+	must(t, s.Close())
+	data, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(copied, data, 0o600))
+	must(t, os.Rename(path, moved))
+	for path, here := range map[string]bool{moved: true, copied: false} {
+		s, err := Open(ctx, path, testIdentity)
+		must(t, err)
+		_, err = s.BeginRun(ctx, Run{Name: "r2"})
+		must(t, err)
+		runs, err := s.Runs(ctx)
+		if err != nil || len(runs) != 2 || runs[0].Here != here || !runs[1].Here {
+			t.Errorf("%s: %+v, %v", path, runs, err)
+		}
+		must(t, s.Close())
+	}
+	for _, test := range []struct {
+		a, b string
+		same bool
+	}{{"7\nh\n/p", "7\nother\n/p", true}, {"7\nh\n/p", "7\nother\n/q", false}, {"7\nh\n/p", "8\nh\n/p", false}, {"", "", false}} {
+		if sameFile(test.a, test.b) != test.same {
+			t.Errorf("%q and %q", test.a, test.b)
+		}
 	}
 }

@@ -25,7 +25,8 @@ CREATE TABLE runs (
 	started           INTEGER NOT NULL,
 	ended             INTEGER NOT NULL DEFAULT 0,
 	exit              INTEGER NOT NULL DEFAULT 0,
-	summary           TEXT    NOT NULL DEFAULT ''
+	summary           TEXT    NOT NULL DEFAULT '',
+	file              TEXT    NOT NULL DEFAULT '' -- in which it was begun, see run.go
 ) STRICT;
 
 CREATE TABLE accounts (

@@ -21,7 +21,8 @@ CREATE TABLE runs (
 	started           INTEGER NOT NULL,
 	ended             INTEGER NOT NULL DEFAULT 0,
 	exit              INTEGER NOT NULL DEFAULT 0,
-	summary           TEXT    NOT NULL DEFAULT ''
+	summary           TEXT    NOT NULL DEFAULT '',
+	file              TEXT    NOT NULL DEFAULT '' -- in which it was begun, see run.go
 ) STRICT;
 
 CREATE TABLE accounts (
@@ -229,7 +230,7 @@ CREATE TRIGGER messages_deleted AFTER DELETE ON messages BEGIN
 END;
 
 INSERT INTO identity VALUES (1, 'test', 'bm-1', 5, 1, 'https://bm.test');
-INSERT INTO runs VALUES (1, 'night-1', 'host', 77, 'pd', 'ps', 'run --target test', '', 1767225600000000000, 1767229200000000000, 3, 'partial');
+INSERT INTO runs VALUES (1, 'night-1', 'host', 77, 'pd', 'ps', 'run --target test', '', 1767225600000000000, 1767229200000000000, 3, 'partial', '');
 INSERT INTO accounts (id, source, source_login, source_folder, address, kind, state) VALUES (1, 'old', 'anna', '', 'anna@x.test', 'user', 'partial');
 INSERT INTO folders VALUES (1, 1, 'INBOX', 'INBOX', 'INBOX', 'default', '', 'inbox', 0, 1700000000, 4, 3, 0, 1750000000, 12, 2, 0, 11, 1767225600000000000, 0, '', 'one is open', '', '', '');
 INSERT INTO messages VALUES (1, 1700000000, 1, 1, 2, 1750000000, 10, 2001, 1600000060, 120, 'S', unhex('3f29546453678b855931c174a97d6c0894b8f546'), unhex('b40711a88c7039756fb8a73827eabe2c0fe5a0346ca7e0a104adc0fc764f528d'), NULL, NULL, NULL, NULL, NULL);
