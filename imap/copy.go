@@ -18,8 +18,11 @@ type FolderState struct {
 	DstUIDValidity, DstUIDNext, DstExists uint32
 	DstModSeq                             uint64
 	DstMaxUID                             uint32 // highest UID we ever wrote or adopted
-	Rules                                 string // what the listing was judged by; "": to be judged anew
+	Rules                                 string // what the listing was judged by
 	Complete                              bool   // every listed message is settled
+	// ListedInFull is when the source was last listed message by message, not by
+	// what it says has changed.
+	ListedInFull time.Time
 }
 
 // CopyOptions say how one folder is copied. The zero value of a field stands
@@ -73,6 +76,9 @@ type CopyOptions struct {
 	// ledger's calls; an error ends the copy. What is DepartedMoved is in the
 	// ledger then.
 	Followed func(context.Context, []Followed) error
+	// ListEvery is for how long a source is believed what it says of changes
+	// (RFC 7162) before it is listed in full again; 7 days.
+	ListEvery time.Duration
 
 	// Unanswered counts, by source UID, the sessions that the target ended
 	// with the message under way. It is the caller's, who keeps it between
@@ -123,6 +129,9 @@ func (o CopyOptions) withDefaults() CopyOptions {
 	if o.RetryDelays == nil {
 		o.RetryDelays = []time.Duration{5 * time.Second, 30 * time.Second}
 	}
+	if o.ListEvery == 0 {
+		o.ListEvery = 7 * 24 * time.Hour // a listing costs what every pass costs where there is no CONDSTORE
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -171,7 +180,8 @@ func (o CopyOptions) stopped() bool {
 type Tally struct {
 	Unmoved                                                        bool // no number had moved, so nothing was listed
 	Waits                                                          bool // of Departures: the folder is to be gone through
-	Listed                                                         int  // messages the source listed
+	Listed                                                         int  // messages the source lists, or said of by their UIDs that it holds them
+	InFull                                                         bool // each of them was listed
 	Elsewhere                                                      int  // listed beside these, and not of this copy
 	Copied, Adopted, Refused, Excluded, Vanished, Flagged, Settled int
 	Carried                                                        int // known under another UIDVALIDITY of the source
@@ -212,6 +222,7 @@ type copier struct {
 	unkept   error           // refused messages can't be put into quarantine
 	moving   []moving        // to be copied on the target
 	unplaced bool            // a message was stored and the server didn't say where
+	wrote    bool            // something went to the target, or was found there late
 }
 
 // CopyMailbox brings one folder of the target up to date with the source:
@@ -257,6 +268,9 @@ func (c *copier) run(ctx context.Context) (FolderState, error) {
 		return c.state, err
 	}
 	c.pages = newPages(c, from)
+	if err := c.pages.begin(ctx, from); err != nil {
+		return c.state, err
+	}
 	for {
 		p, err := c.pages.next(ctx)
 		if err != nil {
@@ -272,7 +286,7 @@ func (c *copier) run(ctx context.Context) (FolderState, error) {
 			if !last {
 				continue
 			}
-			return c.finish(ctx, from)
+			return c.finish(ctx, from, to)
 		}
 	}
 }
@@ -354,20 +368,21 @@ func (c *copier) selectTarget(ctx context.Context) error {
 
 // window works off one page of the source's listing.
 func (c *copier) window(ctx context.Context, p page) error {
-	var err error
-	if p.listed, err = c.ours(ctx, p.listed); err != nil {
-		return err
-	}
-	if err := c.carryByUID(ctx, p); err != nil {
-		return err
-	}
-	known, err := c.ledger.Known(ctx, p.first, p.last)
-	if err != nil {
-		return err
+	if !p.own {
+		var err error
+		if p.listed, err = c.ours(ctx, p.listed); err != nil {
+			return err
+		}
+		if err := c.carryByUID(ctx, p); err != nil {
+			return err
+		}
+		if p.known, err = c.ledger.Known(ctx, p.first, p.last); err != nil {
+			return err
+		}
 	}
 	c.pages.known = len(known)
 	c.listed = p.listed
-	d := Compare(p.listed, known, c.opts.Rules)
+	d := Compare(p.listed, p.known, c.opts.Rules)
 	if n := len(d.Others); n > 0 {
 		return &WentBackError{"source", c.opts.Source, fmt.Sprintf("%d UIDs that were copied are other messages now", n)}
 	}
@@ -503,16 +518,21 @@ func (c *copier) book(ctx context.Context, d Delta) error {
 
 // finish proves on the target what this call wrote, and notes both servers'
 // numbers for the next one.
-func (c *copier) finish(ctx context.Context, from Status) (FolderState, error) {
+//
+// to is what the target showed at first, and is what it shows where nothing was
+// written: it isn't asked again then.
+func (c *copier) finish(ctx context.Context, from, to Status) (FolderState, error) {
 	if err := c.prove(ctx); err != nil {
 		return c.state, err
 	}
 	if c.unkept != nil {
 		return c.state, c.unkept
 	}
-	to, err := c.dst.Status(ctx, c.opts.Target)
-	if err != nil {
-		return c.state, fmt.Errorf("status of %q: %w", c.opts.Target, err)
+	if c.wrote {
+		var err error
+		if to, err = c.dst.Status(ctx, c.opts.Target); err != nil {
+			return c.state, fmt.Errorf("status of %q: %w", c.opts.Target, err)
+		}
 	}
 	open, err := c.ledger.Open(ctx)
 	if err != nil {
@@ -520,11 +540,15 @@ func (c *copier) finish(ctx context.Context, from Status) (FolderState, error) {
 	}
 	rules := c.rulesKey(c.refusing)
 	if c.later {
-		rules = ""
+		rules = flagRules(rules) + rulesCut + "to be judged anew"
+	}
+	listed := c.state.ListedInFull
+	if c.tally.InFull = c.pages.full; c.tally.InFull {
+		listed = c.opts.Now()
 	}
 	return FolderState{
 		SrcUIDValidity: from.UIDValidity, SrcUIDNext: from.UIDNext, SrcExists: from.Messages, SrcModSeq: from.HighestModSeq,
 		DstUIDValidity: to.UIDValidity, DstUIDNext: to.UIDNext, DstExists: to.Messages, DstModSeq: to.HighestModSeq,
-		DstMaxUID: c.state.DstMaxUID, Rules: rules, Complete: len(open) == 0 && !c.left,
+		DstMaxUID: c.state.DstMaxUID, Rules: rules, Complete: len(open) == 0 && !c.left, ListedInFull: listed,
 	}, nil
 }

@@ -3,6 +3,7 @@ package imap
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // targetStill says whether the target shows what it showed last time. Numbers
@@ -174,19 +175,30 @@ func manyGone(gone, ours int) bool {
 // Without HIGHESTMODSEQ flags may have changed unseen, so it is listed then.
 func (c *copier) unmoved(from Status) bool {
 	s := c.state
-	return s.Complete && !c.opts.Relist && (s.Rules == c.rulesKey(false) || s.Rules == c.rulesKey(true)) &&
+	return s.Complete && !c.opts.Relist && !c.stale() && (s.Rules == c.rulesKey(false) || s.Rules == c.rulesKey(true)) &&
 		s.SrcUIDValidity == from.UIDValidity && s.SrcUIDNext == from.UIDNext && s.SrcExists == from.Messages &&
 		from.HighestModSeq != 0 && s.SrcModSeq == from.HighestModSeq
 }
 
-// rulesKey says by what a folder was judged. What lifts refusals counts where a
-// message is refused alone: once a limit is raised, or a repair allowed, the
-// others' folders needn't be gone through. What is on the target keeps its date.
+// rulesKey says by what a folder was judged: first what the flags in the ledger
+// depend on, then, after rulesCut, what lifts refusals. That counts where a message
+// is refused alone: once a limit is raised, or a repair allowed, the others'
+// folders needn't be gone through. What is on the target keeps its date.
 func (c *copier) rulesKey(refusing bool) string {
 	rules := c.opts.Rules
-	rules.HeaderDates = false
-	if !refusing {
-		rules.MaxSize, rules.Repairs, rules.Quarantine, rules.RetryRefused = 0, Repairs{}, false, false
+	lifts := Rules{MaxSize: rules.MaxSize, Repairs: rules.Repairs, Quarantine: rules.Quarantine, RetryRefused: rules.RetryRefused}
+	rules.HeaderDates, rules.MaxSize, rules.Repairs, rules.Quarantine, rules.RetryRefused = false, 0, Repairs{}, false, false
+	key := fmt.Sprintf("%+v", rules) + rulesCut
+	if refusing {
+		key += fmt.Sprintf("%+v", lifts)
 	}
-	return fmt.Sprintf("%+v refusing %t", rules, refusing)
+	return key
+}
+
+const rulesCut = "; "
+
+// flagRules is the part of a rulesKey that flags in the ledger depend on.
+func flagRules(key string) string {
+	flags, _, _ := strings.Cut(key, rulesCut)
+	return flags
 }

@@ -2,6 +2,7 @@ package imap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -14,7 +15,9 @@ type pages struct {
 	first, span, top uint64
 	known            int // how many rows the ledger had for the last page
 	have             *page
-	err              error // have's
+	err              error  // have's
+	delta            *delta // nil: there is none, or none any more
+	full             bool   // everything is listed
 }
 
 // page is what the source lists from UID first to last, ascending.
@@ -22,18 +25,44 @@ type page struct {
 	listed      []Message
 	first, last uint32
 	cut         bool // there were too many for one page up to where it was asked for
+
+	own   bool // all of it is of this copy, and known are the ledger's rows of it
+	known []Known
 }
 
 func newPages(c *copier, from Status) *pages {
-	p := &pages{copier: c, first: 1, span: uint64(c.opts.Window), top: uint64(from.UIDNext)}
+	p := &pages{copier: c, first: 1, span: uint64(c.opts.Window), top: uint64(from.UIDNext), full: true}
 	if p.top == 0 {
 		p.top = 1 << 32 // the server doesn't say; the last page is open
 	}
 	return p
 }
 
+// begin finds out whether what changed since the last pass is enough to go by.
+func (p *pages) begin(ctx context.Context, from Status) error {
+	d, err := newDelta(ctx, p, from)
+	if p.delta = d; d == nil {
+		p.first = 1
+	} else {
+		p.full = false
+	}
+	return err
+}
+
 // next gives the next page. The last one ends with the highest UID there can be.
 func (p *pages) next(ctx context.Context) (page, error) {
+	for p.delta != nil {
+		got, more, err := p.delta.next(ctx)
+		switch {
+		case errors.Is(err, errNoSum):
+			p.delta, p.first, p.full = nil, 1, true
+			p.tally.Listed, p.tally.Elsewhere = 0, 0
+		case err != nil || more:
+			return got, err
+		default:
+			p.have, p.delta = p.delta.then, nil
+		}
+	}
 	p.ahead(ctx)
 	if p.err != nil {
 		return page{}, p.err
@@ -51,44 +80,72 @@ func (p *pages) next(ctx context.Context) (page, error) {
 	return got, nil
 }
 
-// ahead lists the next page, if that isn't done yet. An error is next's.
-func (p *pages) ahead(ctx context.Context) {
-	if p.have != nil || p.err != nil || p.first > 1<<32-1 {
-		return
-	}
+// bound is up to where the next page is asked for.
+func (p *pages) bound() uint32 {
 	last := min(p.first+p.span-1, 1<<32-1)
 	if last+1 >= p.top {
 		last = 1<<32 - 1
 	}
-	listed, end, err := p.list(ctx, uint32(p.first), uint32(last))
-	p.have, p.err = &page{listed, uint32(p.first), end, uint64(end) < last}, err
+	return uint32(last)
 }
 
-// list lists the source's messages from first to last, or, where these are too
-// many for one page, up to end.
-func (c *copier) list(ctx context.Context, first, last uint32) (listed []Message, end uint32, err error) {
+// ahead lists the next page, if that isn't done yet. An error is next's.
+func (p *pages) ahead(ctx context.Context) {
+	if p.have != nil || p.err != nil || p.first > 1<<32-1 || p.delta != nil {
+		return
+	}
+	last := p.bound()
+	g, err := p.list(ctx, uint32(p.first), last)
+	p.have, p.err = g.page(uint32(p.first)), err
+}
+
+// list lists the source's messages from first to last.
+func (c *copier) list(ctx context.Context, first, last uint32) (*gathering, error) {
+	g := c.gather(last)
 	if c.opts.stopped() {
-		return nil, 0, ErrStopped
+		return g, ErrStopped
 	}
-	ask, end, most := last, last, 2*int(c.opts.Window)
+	if err := c.src.Messages(ctx, first, open(last), g.add); err != nil {
+		return g, fmt.Errorf("list %q: %w", c.opts.Source, err)
+	}
+	return g, nil
+}
+
+// open is the end of a range as a listing is asked for it: the last page has none.
+func open(last uint32) uint32 {
 	if last == 1<<32-1 {
-		ask = 0
+		return 0
 	}
-	err = c.src.Messages(ctx, first, ask, func(m Message) error {
-		if m.UID > end {
-			return nil
-		}
-		if listed = append(listed, m); len(listed) == 2*most {
-			slices.SortFunc(listed, byUID)
-			listed, end = slices.Delete(listed, most, len(listed)), listed[most-1].UID
-		}
+	return last
+}
+
+// gathering takes in what is listed up to a UID, or, where that is too much for one
+// page, up to end.
+type gathering struct {
+	listed    []Message
+	last, end uint32
+	most      int
+}
+
+func (c *copier) gather(last uint32) *gathering {
+	return &gathering{last: last, end: last, most: 2 * int(c.opts.Window)}
+}
+
+func (g *gathering) add(m Message) error {
+	if m.UID > g.end {
 		return nil
-	})
-	if err != nil {
-		return nil, 0, fmt.Errorf("list %q: %w", c.opts.Source, err)
 	}
-	slices.SortFunc(listed, byUID)
-	return listed, end, nil
+	if g.listed = append(g.listed, m); len(g.listed) == 2*g.most {
+		slices.SortFunc(g.listed, byUID)
+		g.listed, g.end = slices.Delete(g.listed, g.most, len(g.listed)), g.listed[g.most-1].UID
+	}
+	return nil
+}
+
+// page is what was gathered from UID first on.
+func (g *gathering) page(first uint32) *page {
+	slices.SortFunc(g.listed, byUID)
+	return &page{listed: g.listed, first: first, last: g.end, cut: g.end < g.last}
 }
 
 // Pages lists the open mailbox, of which Examine said st, in parts that bound

@@ -45,6 +45,7 @@ func (c *copier) syncFlags(ctx context.Context, changes []FlagChange) error {
 	if len(changes) == 0 {
 		return nil
 	}
+	c.wrote = true
 	if err := c.selectTarget(ctx); err != nil {
 		return err
 	}

@@ -60,6 +60,7 @@ func (c *copier) settle(ctx context.Context) error {
 	if n == 0 {
 		return nil
 	}
+	c.wrote = true // by what is still under way
 	c.opts.event("settle", n)
 	// When they were begun says nothing: a slow target may have had them in its
 	// queue for long when, a moment ago, the process was killed.

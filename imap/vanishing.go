@@ -38,7 +38,7 @@ func Vanishing(ctx context.Context, src *Source, books Books, state FolderState,
 	if none {
 		return from, nil
 	}
-	w := rowWalk{ledger: books(from.UIDValidity, state.DstUIDValidity), window: o.Window, top: from.UIDNext}
+	w := rowWalk{ledger: books(from.UIDValidity, state.DstUIDValidity), window: o.Window, top: uint64(from.UIDNext), end: 1<<32 - 1}
 	for {
 		rows, done, err := w.next(ctx)
 		if err != nil || done {
@@ -96,12 +96,13 @@ func (s *Session) confirm(ctx context.Context, mailbox string, rows []Known) (mi
 	return lost(rows, there), nil
 }
 
-// rowWalk goes through a ledger's rows in windows of UIDs.
+// rowWalk goes through a ledger's rows in windows of UIDs, up to end.
 type rowWalk struct {
 	ledger Ledger
 	window uint32
-	top    uint32 // the source's UIDNEXT, 0: unknown
-	first  uint64
+	top    uint64 // no rows are expected from here on; 0: unknown
+	end    uint64
+	first  uint64 // of the next window
 	span   uint64
 }
 
@@ -111,12 +112,12 @@ func (w *rowWalk) next(ctx context.Context) (rows []Known, done bool, err error)
 	if w.first == 0 {
 		w.first, w.span = 1, uint64(w.window)
 	}
-	if w.first > 1<<32-1 {
+	if w.first > w.end {
 		return nil, true, nil
 	}
-	last := min(w.first+w.span-1, 1<<32-1)
-	if w.top != 0 && last+1 >= uint64(w.top) {
-		last = 1<<32 - 1
+	last := min(w.first+w.span-1, w.end)
+	if w.top != 0 && last+1 >= w.top {
+		last = w.end
 	}
 	rows, err = w.ledger.Known(ctx, uint32(w.first), uint32(last))
 	if n := len(rows); n < int(w.window)/4 {

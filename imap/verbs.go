@@ -54,6 +54,9 @@ func vetSource(c command) error {
 // vetFetch lets FETCH items pass that leave \Seen alone.
 func vetFetch(c command) error {
 	_, items, _ := strings.Cut(c.args, " ")
+	if at := strings.LastIndex(items, " (CHANGEDSINCE "); at >= 0 && strings.Trim(items[at+len(" (CHANGEDSINCE "):], "0123456789") == ")" {
+		items = items[:at] // RFC 7162 §3.1.4.1
+	}
 	for _, item := range fetchItems(items) {
 		if !harmlessItem(item) {
 			return fmt.Errorf("%s %s is not allowed on a source", c.verb, item)

@@ -275,6 +275,7 @@ func (w *writer) done(f flight) {
 }
 
 func (w *writer) open(ctx context.Context) (err error) {
+	w.wrote = true
 	if w.out == nil {
 		if w.out, err = w.dst.Appender(ctx, w.opts.Target); err != nil {
 			return fmt.Errorf("append to %q: %w", w.opts.Target, err)

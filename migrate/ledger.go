@@ -210,7 +210,7 @@ func engineState(f state.Folder) imap.FolderState {
 	return imap.FolderState{
 		SrcUIDValidity: f.SrcUIDValidity, SrcUIDNext: f.SrcUIDNext, SrcExists: f.SrcExists, SrcModSeq: f.SrcModSeq,
 		DstUIDValidity: f.DstUIDValidity, DstUIDNext: f.DstUIDNext, DstExists: f.DstExists, DstModSeq: f.DstModSeq,
-		DstMaxUID: f.DstMaxUID, Rules: f.Rules, Complete: f.Complete,
+		DstMaxUID: f.DstMaxUID, Rules: f.Rules, Complete: f.Complete, ListedInFull: f.InFull,
 	}
 }
 
@@ -218,5 +218,5 @@ func engineState(f state.Folder) imap.FolderState {
 func keep(f *state.Folder, s imap.FolderState, at time.Time) {
 	f.SrcUIDValidity, f.SrcUIDNext, f.SrcExists, f.SrcModSeq = s.SrcUIDValidity, s.SrcUIDNext, s.SrcExists, s.SrcModSeq
 	f.DstUIDValidity, f.DstUIDNext, f.DstExists, f.DstModSeq = s.DstUIDValidity, s.DstUIDNext, s.DstExists, s.DstModSeq
-	f.DstMaxUID, f.Rules, f.ListedAt, f.Complete = s.DstMaxUID, s.Rules, at, s.Complete
+	f.DstMaxUID, f.Rules, f.ListedAt, f.Complete, f.InFull = s.DstMaxUID, s.Rules, at, s.Complete, s.ListedInFull
 }

@@ -36,21 +36,22 @@ type Folder struct {
 	DstMaxUID      uint32 // highest UID of ours there, written or adopted; Record raises it
 
 	ListedAt time.Time
-	Complete bool   // every message listed then is settled
-	Rules    string // what the listing was judged by
-	Fault    string // why it isn't complete
+	InFull   time.Time // when its source was last listed message by message
+	Complete bool      // every message listed then is settled
+	Rules    string    // what the listing was judged by
+	Fault    string    // why it isn't complete
 }
 
 const folderColumns = `id, account, source_wire, source, target, rule, reason, role, late, src_uidvalidity, src_uidnext,
-	src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid, listed_at, complete, rules, fault, part, was, wanted`
+	src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid, listed_at, complete, rules, fault, part, was, wanted, in_full`
 
 func scanFolder(scan func(...any) error) (Folder, error) {
 	var f Folder
-	var srcModSeq, dstModSeq, listed int64
+	var srcModSeq, dstModSeq, listed, inFull int64
 	err := scan(&f.ID, &f.Account, &f.SourceWire, &f.Source, &f.Target, &f.Rule, &f.Reason, &f.Role, &f.Late,
 		&f.SrcUIDValidity, &f.SrcUIDNext, &f.SrcExists, &srcModSeq, &f.DstUIDValidity, &f.DstUIDNext, &f.DstExists,
-		&dstModSeq, &f.DstMaxUID, &listed, &f.Complete, &f.Rules, &f.Fault, &f.Part, &f.Was, &f.Wanted)
-	f.SrcModSeq, f.DstModSeq, f.ListedAt = uint64(srcModSeq), uint64(dstModSeq), unstamp(listed)
+		&dstModSeq, &f.DstMaxUID, &listed, &f.Complete, &f.Rules, &f.Fault, &f.Part, &f.Was, &f.Wanted, &inFull)
+	f.SrcModSeq, f.DstModSeq, f.ListedAt, f.InFull = uint64(srcModSeq), uint64(dstModSeq), unstamp(listed), unstamp(inFull)
 	return f, err
 }
 
@@ -59,7 +60,7 @@ func scanFolder(scan func(...any) error) (Folder, error) {
 func (f Folder) values() []any {
 	return []any{f.Source, f.Target, f.Rule, f.Reason, f.Role, f.Late, f.SrcUIDValidity, f.SrcUIDNext, f.SrcExists,
 		int64(f.SrcModSeq), f.DstUIDValidity, f.DstUIDNext, f.DstExists, int64(f.DstModSeq), f.DstMaxUID,
-		stamp(f.ListedAt), f.Complete, f.Rules, f.Fault}
+		stamp(f.ListedAt), f.Complete, f.Rules, f.Fault, stamp(f.InFull)}
 }
 
 // EnsureFolder returns the folder with the account, wire name and part of f as the
@@ -98,7 +99,7 @@ func ensureFolder(ctx context.Context, tx *sql.Tx, f Folder) (Folder, error) {
 	}
 	return scanFolder(tx.QueryRowContext(ctx, `INSERT INTO folders (account, source_wire, source, target, rule, reason, role, late,
 		src_uidvalidity, src_uidnext, src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid,
-		listed_at, complete, rules, fault, part) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING `+folderColumns,
+		listed_at, complete, rules, fault, in_full, part) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING `+folderColumns,
 		append(append([]any{f.Account, f.SourceWire}, f.values()...), f.Part)...).Scan)
 }
 
@@ -121,7 +122,7 @@ func (s *Store) UpdateFolders(ctx context.Context, list []Folder) error {
 				late = ?6, src_uidvalidity = iif(?7 = 0, src_uidvalidity, ?7), src_uidnext = ?8, src_exists = ?9, src_modseq = ?10,
 				dst_uidvalidity = iif(?11 = 0, dst_uidvalidity, ?11), dst_uidnext = ?12, dst_exists = ?13, dst_modseq = ?14,
 				dst_max_uid = iif(?11 IN (0, dst_uidvalidity), max(dst_max_uid, ?15), ?15),
-				listed_at = ?16, complete = ?17, rules = ?18, fault = ?19 WHERE id = ?20`, append(f.values(), f.ID)...)
+				listed_at = ?16, complete = ?17, rules = ?18, fault = ?19, in_full = ?20 WHERE id = ?21`, append(f.values(), f.ID)...)
 			if err != nil {
 				return fmt.Errorf("%s: %w", f.Source, err)
 			}

@@ -15,7 +15,7 @@ func TestFolders(t *testing.T) {
 	must(t, err)
 	want := Folder{Account: a.ID, Source: "Été", SourceWire: "&AMk-t&AOk-", Target: "Été", Rule: "default", Reason: "1:1", Role: "none", Late: true,
 		SrcUIDValidity: 4294967295, SrcUIDNext: 4294967294, SrcExists: 3, SrcModSeq: 1<<63 - 1, DstUIDValidity: 5, DstUIDNext: 6, DstExists: 7,
-		DstModSeq: 8, DstMaxUID: 4, ListedAt: time.Date(2026, 3, 1, 12, 0, 0, 5, time.UTC), Complete: true, Rules: "r", Fault: "f", Part: "2019"}
+		DstModSeq: 8, DstMaxUID: 4, ListedAt: time.Date(2026, 3, 1, 12, 0, 0, 5, time.UTC), Complete: true, Rules: "r", Fault: "f", Part: "2019", InFull: time.Date(2026, 2, 28, 12, 0, 0, 7, time.UTC)}
 	made, err := s.EnsureFolder(ctx, want)
 	must(t, err)
 	want.ID = made.ID

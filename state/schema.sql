@@ -86,6 +86,7 @@ CREATE TABLE folders (
 	part            TEXT    NOT NULL, -- of a source folder that is split; '' is the whole
 	was             TEXT    NOT NULL DEFAULT '', -- its name at the source when it was first copied, if it is another now
 	wanted          TEXT    NOT NULL DEFAULT '', -- target to which its present one is to be renamed; '' is none
+	in_full         INTEGER NOT NULL DEFAULT 0, -- when its source was last listed message by message
 	UNIQUE (account, source_wire, part)
 ) STRICT;
 

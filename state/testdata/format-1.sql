@@ -82,6 +82,7 @@ CREATE TABLE folders (
 	part            TEXT    NOT NULL,
 	was             TEXT    NOT NULL DEFAULT '',
 	wanted          TEXT    NOT NULL DEFAULT '',
+	in_full         INTEGER NOT NULL DEFAULT 0,
 	UNIQUE (account, source_wire, part)
 ) STRICT;
 
@@ -232,7 +233,7 @@ END;
 INSERT INTO identity VALUES (1, 'test', 'bm-1', 5, 1, 'https://bm.test');
 INSERT INTO runs VALUES (1, 'night-1', 'host', 77, 'pd', 'ps', 'run --target test', '', 1767225600000000000, 1767229200000000000, 3, 'partial', '');
 INSERT INTO accounts (id, source, source_login, source_folder, address, kind, state) VALUES (1, 'old', 'anna', '', 'anna@x.test', 'user', 'partial');
-INSERT INTO folders VALUES (1, 1, 'INBOX', 'INBOX', 'INBOX', 'default', '', 'inbox', 0, 1700000000, 4, 3, 0, 1750000000, 12, 2, 0, 11, 1767225600000000000, 0, '', 'one is open', '', '', '');
+INSERT INTO folders VALUES (1, 1, 'INBOX', 'INBOX', 'INBOX', 'default', '', 'inbox', 0, 1700000000, 4, 3, 0, 1750000000, 12, 2, 0, 11, 1767225600000000000, 0, '', 'one is open', '', '', '', 0);
 INSERT INTO messages VALUES (1, 1700000000, 1, 1, 2, 1750000000, 10, 2001, 1600000060, 120, 'S', unhex('3f29546453678b855931c174a97d6c0894b8f546'), unhex('b40711a88c7039756fb8a73827eabe2c0fe5a0346ca7e0a104adc0fc764f528d'), NULL, NULL, NULL, NULL, NULL);
 INSERT INTO messages VALUES (1, 1700000000, 2, 4, 0, 0, 0, 2002, NULL, NULL, ' Work', NULL, NULL, '"yesterday"', 'Message contains NUL characters', 'target', NULL, 'n');
 INSERT INTO intents VALUES (1, 1700000000, 3, 1750000000, 12, 2003, 1600000180, -210, 'AS $Forwarded', unhex('0100000000000000000000000000000000000002'), unhex('0300000000000000000000000000000000000000000000000000000000000004'), NULL, 1767225600000000000, 1, NULL, NULL, NULL);
