@@ -56,7 +56,7 @@ func newDelta(ctx context.Context, p *pages, from Status) (*delta, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &delta{copier: p.copier, fresh: newest, walk: rowWalk{ledger: p.ledger, window: p.opts.Window, end: uint64(newest) - 1}}
+	d := &delta{copier: p.copier, fresh: newest, walk: rowWalk{ledger: p.ledger, window: p.opts.Window, end: newest - 1}}
 	changes, steps, end := d.changes(1)
 	there := p.src.presence(from.Messages)
 	steps = append(steps, there.steps(presenceAhead)...)
@@ -131,6 +131,9 @@ func (d *delta) take(c changing, end uint64) {
 // next gives the next page below fresh, and false after the last. errNoSum asks for
 // a full listing.
 func (d *delta) next(ctx context.Context) (p page, more bool, err error) {
+	if d.fresh == 1 {
+		return page{}, false, nil
+	}
 	first := uint32(max(d.walk.first, 1))
 	rows, done, err := d.walk.next(ctx)
 	if err != nil || done {

@@ -5,57 +5,6 @@ import (
 	"fmt"
 )
 
-// Vanishing opens a source folder with EXAMINE and hands to fn, ascending by
-// source UID, the rows of its ledger whose messages the source doesn't hold any
-// more: what CopyMailbox would mark as vanished, found before it. Nothing is
-// written, neither to a server nor to the ledger, and no body, flag, date or size
-// is read: it costs one round trip where the numbers in state have not moved, and
-// two or three more, with a few octets a range of UIDs, where they have.
-//
-// It needs the folder's Source and the Window of o; books is called with the
-// source's UIDVALIDITY and the target's in state. Rows of every fate come but
-// those that are Vanished already; that of a part of a split folder needs no Only,
-// since it has the part's rows alone. fn gets nothing where the source's
-// UIDVALIDITY isn't state's any more (from tells it), or state is of no earlier
-// pass. No row is taken for vanished unless the server leaves it out of its UIDs
-// and, asked for it once more by its UID, doesn't answer.
-//
-// from is what EXAMINE showed. It is for CopyMailbox to judge whether the source
-// went back in time; a caller that would act on what vanished looks at
-// from.UIDNext first. If fn returns an error, that is the error.
-func Vanishing(ctx context.Context, src *Source, books Books, state FolderState, o CopyOptions, fn func(Known) error) (from Status, err error) {
-	o = o.withDefaults()
-	if from, err = src.Examine(ctx, o.Source); err != nil {
-		return from, fmt.Errorf("examine %q: %w", o.Source, err)
-	}
-	if state.SrcUIDValidity == 0 || state.SrcUIDValidity != from.UIDValidity || state.Complete && state.SrcUIDNext == from.UIDNext && state.SrcExists == from.Messages {
-		return from, nil
-	}
-	there, none, err := src.whatIsLeft(ctx, from, state)
-	if err != nil {
-		return from, fmt.Errorf("list the UIDs of %q: %w", o.Source, err)
-	}
-	if none {
-		return from, nil
-	}
-	w := rowWalk{ledger: books(from.UIDValidity, state.DstUIDValidity), window: o.Window, top: uint64(from.UIDNext), end: 1<<32 - 1}
-	for {
-		rows, done, err := w.next(ctx)
-		if err != nil || done {
-			return from, err
-		}
-		missing, err := src.confirm(ctx, o.Source, lost(rows, there))
-		if err != nil {
-			return from, err
-		}
-		for _, k := range missing {
-			if err := fn(k); err != nil {
-				return from, err
-			}
-		}
-	}
-}
-
 // whatIsLeft gives the UIDs that the open mailbox holds, or says that none
 // vanished since state was kept. Without ESEARCH, that is found by counting: what
 // came in since makes up the difference.
@@ -100,8 +49,8 @@ func (s *Session) confirm(ctx context.Context, mailbox string, rows []Known) (mi
 type rowWalk struct {
 	ledger Ledger
 	window uint32
-	top    uint64 // no rows are expected from here on; 0: unknown
-	end    uint64
+	top    uint32 // no rows are expected from here on; 0: unknown
+	end    uint32 // 0: the highest UID there can be
 	first  uint64 // of the next window
 	span   uint64
 }
@@ -112,12 +61,16 @@ func (w *rowWalk) next(ctx context.Context) (rows []Known, done bool, err error)
 	if w.first == 0 {
 		w.first, w.span = 1, uint64(w.window)
 	}
-	if w.first > w.end {
+	end := uint64(w.end)
+	if end == 0 {
+		end = 1<<32 - 1
+	}
+	if w.first > end {
 		return nil, true, nil
 	}
-	last := min(w.first+w.span-1, w.end)
-	if w.top != 0 && last+1 >= w.top {
-		last = w.end
+	last := min(w.first+w.span-1, end)
+	if w.top != 0 && last+1 >= uint64(w.top) {
+		last = end
 	}
 	rows, err = w.ledger.Known(ctx, uint32(w.first), uint32(last))
 	if n := len(rows); n < int(w.window)/4 {
