@@ -380,7 +380,7 @@ func (c *copier) window(ctx context.Context, p page) error {
 			return err
 		}
 	}
-	c.pages.known = len(known)
+	c.pages.known = len(p.known)
 	c.listed = p.listed
 	d := Compare(p.listed, p.known, c.opts.Rules)
 	if n := len(d.Others); n > 0 {

@@ -131,7 +131,10 @@ func (d *delta) take(c changing, end uint64) {
 // next gives the next page below fresh, and false after the last. errNoSum asks for
 // a full listing.
 func (d *delta) next(ctx context.Context) (p page, more bool, err error) {
-	if d.fresh == 1 {
+	switch {
+	case d.opts.stopped():
+		return page{}, false, ErrStopped
+	case d.fresh == 1:
 		return page{}, false, nil
 	}
 	first := uint32(max(d.walk.first, 1))

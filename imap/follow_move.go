@@ -94,6 +94,7 @@ func (c *copier) findDepartures(ctx context.Context, from Status) error {
 func (c *copier) move(ctx context.Context) (rest []Message, err error) {
 	list := c.moving
 	c.moving = nil
+	c.wrote = c.wrote || len(list) > 0
 	slices.SortFunc(list, func(a, b moving) int {
 		return cmp.Or(strings.Compare(a.from.Mailbox, b.from.Mailbox), cmp.Compare(a.from.DstUID, b.from.DstUID))
 	})
