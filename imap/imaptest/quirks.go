@@ -21,7 +21,7 @@ type Quirks struct {
 	// ExpungeAtFetch removes the message of this UID when a FETCH reaches it,
 	// and announces EXPUNGE instead of sending it.
 	ExpungeAtFetch uint32
-	// OmitUIDs are passed over by FETCH without a word.
+	// OmitUIDs are passed over by FETCH and SEARCH without a word.
 	OmitUIDs []uint32
 	// Window makes only the last n messages of a mailbox visible.
 	Window int

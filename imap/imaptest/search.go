@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,7 +32,7 @@ func (s *session) search(cmd *command) reply {
 	s.srv.mu.Lock()
 	for i, uid := range s.view.uids {
 		msg := s.view.mb.find(uid)
-		if msg == nil || !wanted(i+1, msg) {
+		if msg == nil || slices.Contains(s.quirks.OmitUIDs, uid) || !wanted(i+1, msg) {
 			continue
 		}
 		if cmd.verb != "UID SEARCH" {
