@@ -92,6 +92,9 @@ type CopyOptions struct {
 	// refuse before it is taken for sick; 0: any number. See SickError.
 	SourceErrors int
 
+	// Guard reads the first messages of an account back before it sends the
+	// others; nil: they are read back with those, once the folder is full.
+	Guard *Guard
 	// Quarantine keeps the octets of a message that is refused, and gives a note
 	// for its row that begins with QuarantineNote; nil: they are not kept. It is
 	// called by one goroutine at a time.

@@ -2,7 +2,6 @@ package imap
 
 import (
 	"context"
-	"crypto/sha1"
 	"fmt"
 	"io"
 	"time"
@@ -20,23 +19,14 @@ func (c *copier) prove(ctx context.Context) error {
 	if c.firstNew == 0 {
 		return nil
 	}
-	var p proof
-	if err := c.claims(ctx, c.firstNew, func(page []Claim) error { return c.provePage(ctx, page, &p) }); err != nil {
-		return err
-	}
-	if p.lost > 0 {
-		return &FidelityError{c.opts.Target, fmt.Sprintf("the target confirmed %d messages and doesn't show %d of them", p.ours, p.lost)}
-	}
-	if p.undated > 2 || p.undated > 0 && p.undated == p.ours {
-		return &FidelityError{c.opts.Target, fmt.Sprintf("the target gave its own date to %d of %d messages", p.undated, p.ours)}
-	}
-	return nil
+	return c.proveAll(ctx, &proof{})
 }
 
-// proof counts what a target did to our copies.
-type proof struct {
-	begun               bool
-	ours, lost, undated int
+func (c *copier) proveAll(ctx context.Context, p *proof) error {
+	if err := c.claims(ctx, c.firstNew, func(page []Claim) error { return c.provePage(ctx, page, p) }); err != nil {
+		return err
+	}
+	return p.verdict(c.opts.Target)
 }
 
 func (c *copier) provePage(ctx context.Context, page []Claim, p *proof) error {
@@ -45,7 +35,10 @@ func (c *copier) provePage(ctx context.Context, page []Claim, p *proof) error {
 		return err
 	}
 	p.begun = true
-	notes := map[uint32]string{}
+	notes, err := c.readBack(ctx, page, there, p)
+	if err != nil {
+		return err
+	}
 	for _, cl := range page {
 		if cl.Fate != Copied || cl.Gone {
 			continue
@@ -56,21 +49,14 @@ func (c *copier) provePage(ctx context.Context, page []Claim, p *proof) error {
 			p.lost++
 			continue
 		}
-		note := ""
-		if m.HasSHA1 && m.SHA1 != cl.SHA1 {
-			if note, err = c.munged(ctx, cl, m.SHA1); err != nil {
-				return err
+		note, err := c.compare(ctx, cl, m, p)
+		if err != nil {
+			return err
+		}
+		if note = join(notes[cl.SrcUID], note); note != "" {
+			if notes == nil {
+				notes = map[uint32]string{}
 			}
-		}
-		if c.dateLost(cl, m) {
-			p.undated++
-		} else if !sameDate(cl.InternalDate, m.InternalDate) {
-			note = join(note, "the target dates it "+m.InternalDate.Format(time.RFC3339)+" (as an identical message, or as it can)")
-		}
-		if lost := lacking(cl.Flags, m.Flags); len(lost) > 0 && !c.bare[cl.SrcUID] {
-			note = join(note, flagsNotKept(lost))
-		}
-		if note != "" {
 			notes[cl.SrcUID] = note
 		}
 	}
@@ -99,27 +85,6 @@ func (c *copier) dateLost(cl Claim, m Message) bool {
 	}
 	now := c.opts.Now()
 	return now.Sub(m.InternalDate).Abs() < nowWindow && now.Sub(cl.InternalDate).Abs() > 2*nowWindow
-}
-
-// munged explains a SHA-1 that isn't ours: Cyrus, where munge8bit is on,
-// replaces header octets above 127 by X. Any other difference is an error.
-func (c *copier) munged(ctx context.Context, cl Claim, got [20]byte) (string, error) {
-	var sum [20]byte
-	err := c.src.Fetch(ctx, []uint32{cl.SrcUID}, func(_ uint32, size int64, body io.Reader) error {
-		h := sha1.New()
-		if _, err := io.Copy(h, &munger{r: body}); err != nil {
-			return err
-		}
-		sum = [20]byte(h.Sum(nil))
-		return nil
-	})
-	if err != nil {
-		return "", fmt.Errorf("read %q again: %w", c.opts.Source, err)
-	}
-	if sum != got {
-		return "", &AlteredError{Mailbox: c.opts.Target, SrcUID: cl.SrcUID, Sent: cl.SHA1, Got: got}
-	}
-	return mungedNote(got), nil
 }
 
 func mungedNote(sum [20]byte) string { return fmt.Sprintf("%s %x", MungedNote, sum) }

@@ -47,6 +47,14 @@ func (b *batch) close(budget *Budget) {
 // transfer copies messages, and tries again, after a pause, what the target
 // refused for its own trouble.
 func (c *copier) transfer(ctx context.Context, list []Message) error {
+	rest, err := c.guarded(ctx, list)
+	if err != nil {
+		return err
+	}
+	return c.transferAll(ctx, rest)
+}
+
+func (c *copier) transferAll(ctx context.Context, list []Message) error {
 	for try := 0; len(list) > 0; try++ {
 		c.again, c.lastTry = nil, try >= len(c.opts.RetryDelays)
 		for rest := list; len(rest) > 0; {

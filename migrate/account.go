@@ -55,6 +55,7 @@ type accountWork struct {
 	moved    int             // progress since the last attempt began
 	refused  int             // messages, in this run
 	listed   map[string]bool // source folders and their parts, by folderKey, when last listed
+	guard    imap.Guard
 	// unanswered has, by source folder, the messages with which the target
 	// ended a session.
 	unanswered map[string]map[uint32]int

@@ -96,7 +96,7 @@ func (w *accountWork) copyOptions(job *folderJob) imap.CopyOptions {
 	rules.Quarantine = w.run.kept != nil
 	return imap.CopyOptions{
 		Source: job.Source, Target: w.box.imap(job.Target), Only: job.only(), Others: w.others(job.row), Digests: w.digests(job.Target),
-		Rules: rules, Quarantine: w.run.kept.of(o.Target.Name, w.entry.Address, job.Source),
+		Rules: rules, Guard: &w.guard, Quarantine: w.run.kept.of(o.Target.Name, w.entry.Address, job.Source),
 		Batch: o.Limits.BatchMessages, BatchBytes: o.Limits.BatchBytes, Budget: w.run.budget, SpoolDir: o.SpoolDir,
 		Unanswered: countsIn(&w.unanswered, job.Source), Undelivered: countsIn(&w.undelivered, job.Source), StandStill: o.Limits.Settle, RetryDelays: o.RetryDelays, SourceErrors: o.Limits.MessageErrors, Adopt: w.row.Adopt, KeepTouched: w.row.Phase == PhaseLive, Stop: o.Stop, Now: o.Now,
 		Progress: func(kind string, n int, octets int64) {

@@ -28,11 +28,18 @@ func (s *session) append(cmd *command) reply {
 		return bad("%v", err)
 	}
 	var stored []*body
-	for _, x := range list {
-		if r, refused := s.refuse(x); refused {
+	for i := range list {
+		x := &list[i]
+		if r, refused := s.refuse(*x); refused {
 			return r
 		}
-		b, err := s.srv.bodies.putBytes(s.quirks.kept(x.data))
+		data := s.quirks.kept(x.data)
+		if s.quirks.Alter != nil {
+			x.msg.Body = data
+			s.quirks.Alter(&x.msg)
+			data, x.msg.Body = x.msg.Body, nil
+		}
+		b, err := s.srv.bodies.putBytes(data)
 		if err != nil {
 			return no("[SERVERBUG] The message could not be kept")
 		}

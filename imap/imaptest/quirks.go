@@ -32,6 +32,8 @@ type Quirks struct {
 	// "NO Message contains bare newlines"; "": it is taken; "CUT": the
 	// connection is closed without a word.
 	Refuse func(Message) string
+	// Alter changes a message as APPEND stores it: its flags, its date.
+	Alter func(*Message)
 	// Munge stores X for header octets above 127, as Cyrus's munge8bit does.
 	Munge bool
 
