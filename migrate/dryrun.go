@@ -150,6 +150,12 @@ func (r *runner) dryAccount(ctx context.Context, a *PlanAccount, one *AccountRes
 	if err := w.source(ctx); err != nil {
 		return err
 	}
+	if w.renamed > 0 {
+		steps = append(steps, fmt.Sprintf("rename %d folders", w.renamed))
+	}
+	if w.remove > 0 {
+		steps = append(steps, fmt.Sprintf("remove %d folders that are gone from the source, once they are empty", w.remove))
+	}
 	if len(w.create) > 0 {
 		steps = append(steps, fmt.Sprintf("create %d folders", len(w.create)))
 	}
@@ -202,6 +208,7 @@ type dryWork struct {
 	messages, flags int
 	bytes           int64
 	tooLarge        int
+	renamed, remove int // folders
 
 	account state.Account // of an earlier run; without ID: there was none
 	follow  *dryFollow    // nil: nothing is followed
@@ -227,6 +234,9 @@ func (w *dryWork) source(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if rows, err = w.renames(ctx, src, mapped, rows, policy); err != nil {
+		return err
+	}
 	if absent, halt := absentFolders(mapped, w.plan.Folders, rows); halt {
 		return tooFewFolders(absent)
 	}
@@ -241,16 +251,19 @@ func (w *dryWork) source(ctx context.Context) error {
 		if job.Rule != "" {
 			continue
 		}
-		w.parents(job.Target)
 		var row state.Folder
 		if i := slices.IndexFunc(rows, func(f state.Folder) bool { return f.Source == job.Source && f.Part == job.Part }); i >= 0 {
 			row = rows[i]
 		}
+		if row.Was != "" && row.DstMaxUID > 0 && row.Target != "" {
+			job.Target = row.Target // as in keepFolder
+		}
+		w.parents(job.Target)
 		if err := w.folder(ctx, src, &job, row, policy); err != nil {
 			return fmt.Errorf("folder %q: %w", job.Source, err)
 		}
 	}
-	return nil
+	return w.gone(ctx, src, mapped, rows)
 }
 
 // rows are the folders that earlier runs know.

@@ -180,3 +180,37 @@ func TestRenamedFolderWithMailOfHerOwn(t *testing.T) {
 	}
 	w.complete()
 }
+
+// TestDryRunOfFolders says what a run would rename, and lists what would go with
+// folders that are gone, and does nothing of it.
+func TestDryRunOfFolders(t *testing.T) {
+	w := newWorld(t, bmsim.Config{}, "ada")
+	for i, name := range []string{"INBOX", "Foo", "Foo/a", "Old", "Old/x"} {
+		w.lettersIn(name, 100*i, 4)
+	}
+	w.plan()
+	w.complete()
+	before := w.folders()
+	w.source.User("ada@old.example").RenameMailbox("Foo", "Bar")
+	w.deleted("Old/x", "Old")
+	for range 2 {
+		dry, err := migrate.DryRun(t.Context(), w.opts)
+		if err != nil || len(dry.Notable) != 1 {
+			t.Fatalf("dry run: %+v, %v", dry, err)
+		}
+		one := dry.Notable[0]
+		if one.Would != "rename 2 folders, remove 2 folders that are gone from the source, once they are empty, delete 8 that vanished from the source" || one.Copied != 0 {
+			t.Errorf("a run would %s", one.Would)
+		}
+		if len(one.Departing) != 8 || one.Departing[0].Folder != "Old" || one.Departing[7].Folder != "Old/x" {
+			t.Errorf("departing: %+v", one.Departing)
+		}
+	}
+	if got := w.folders(); !slices.Equal(got, before) {
+		t.Errorf("folders %q, were %q", got, before)
+	}
+	if res := w.complete(); res.Copied != 0 || res.Deleted != 8 {
+		t.Errorf("copied %d, deleted %d", res.Copied, res.Deleted)
+	}
+	w.identical("in the end")
+}
