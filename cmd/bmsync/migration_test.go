@@ -210,11 +210,14 @@ func newMigration(t *testing.T, from origin, sim *simulator, domain, limits stri
 		}
 		rows += "old;" + from.logins[name] + ";" + m.address(name) + ";" + how + "\n"
 	}
+	if from.ca != nil {
+		from.yaml += ", ca_file: old.pem"
+	}
 	files := map[string]string{
 		"accounts.csv": rows, "old.pem": string(from.ca),
 		"bmsync.yaml": fmt.Sprintf(`version: 1
 sources:
-  old: {%s, ca_file: old.pem, secret_file: secrets/old}
+  old: {%s, secret_file: secrets/old}
 targets:
   test: {url: %q, imap: %q, ca_file: %q, secret_file: secrets/test, rehearsal: true}
 policy:
