@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -190,4 +191,48 @@ func (m *maildir) finish() error {
 		return err
 	}
 	return os.Chown(path, m.uid, m.gid)
+}
+
+// SetUIDValidity has Dovecot serve a folder that it has served before under
+// another UIDVALIDITY, with the UIDs that its messages have.
+func (lab *Lab) SetUIDValidity(t testing.TB, login, folder string, v uint32) {
+	t.Helper()
+	dir := lab.folder(login, folder)
+	path := filepath.Join(dir, "dovecot-uidlist")
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, _ := strings.Cut(string(list), "\n") // 3 V1700000000 N44 G…
+	fields := strings.Fields(head)
+	for i, f := range fields {
+		if strings.HasPrefix(f, "V") {
+			fields[i] = fmt.Sprintf("V%d", v)
+		}
+	}
+	// Another inode: Dovecot reads a changed list anew.
+	if err := os.WriteFile(path+".new", []byte(strings.Join(fields, " ")+"\n"+rest), info.Mode().Perm()); err != nil {
+		t.Fatal(err)
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		if err := os.Chown(path+".new", int(stat.Uid), int(stat.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	indexes, err := filepath.Glob(filepath.Join(dir, "dovecot.index*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range indexes {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
