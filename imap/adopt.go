@@ -53,6 +53,9 @@ func (w *writer) settled(ctx context.Context, m *spooled, found adopted) (Outcom
 	if found.UID != 0 {
 		o := w.outcome(found.as)
 		o.Fate, o.DstUID, o.DstUIDValidity, o.Reason = Present, found.UID, w.dstValidity, "found by content"
+		if w.doubted[m.UID] {
+			o.Fate, o.Reason = Copied, "" // what we had sent has come through
+		}
 		if found.SHA1 != found.as.sha1 {
 			o.Note = join(o.Note, mungedNote(found.SHA1))
 		}

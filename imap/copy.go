@@ -206,7 +206,8 @@ type copier struct {
 	adoptFrom   uint32    // lowest target UID that may be adopted; 0: none is
 	adopt       *contents // read when it is first needed
 	near        near
-	reserved    map[twin]int // messages of this window that may yet be found
+	doubted     map[uint32]bool // source UIDs whose messages were sent once, and not found
+	reserved    map[twin]int    // messages of this window that may yet be found
 	tally       Tally
 	firstNew    uint32 // lowest target UID written in this call; 0: none
 	nextUID     uint32 // lower bound of the target's UIDNEXT
@@ -487,7 +488,15 @@ func (c *copier) readyToAdopt(ctx context.Context, list []Message) (err error) {
 		c.reserved[twinOf(m)]++
 	}
 	if c.adopt == nil && c.adoptFrom != 0 {
-		c.adopt, err = c.unclaimed(ctx, c.adoptFrom, nil)
+		if c.adopt, err = c.unclaimed(ctx, c.adoptFrom, nil); err != nil {
+			return err
+		}
+		var doubts []Doubt
+		doubts, err = c.ledger.Doubts(ctx)
+		c.doubted = make(map[uint32]bool, len(doubts))
+		for _, d := range doubts {
+			c.doubted[d.SrcUID] = true
+		}
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package imap_test
 
 import (
+	"crypto/sha1"
 	"slices"
 	"strings"
 	"testing"
@@ -75,5 +76,23 @@ func TestCopyTargetReaddressed(t *testing.T) {
 				t.Errorf("the next run: %+v", again)
 			}
 		})
+	}
+}
+
+// TestCopyLateCommitIsOurs: what was taken for lost comes through before it is
+// sent again. It isn't sent again, and counts as copied by us.
+func TestCopyLateCommitIsOurs(t *testing.T) {
+	p := newPair(t)
+	p.fill(12)
+	p.mustCopy()
+	p.from.Append(imaptest.Message{Body: letter(5000, "late"), InternalDate: time.Unix(1e9, 0)})
+	late := p.from.Messages()[12]
+	o := imap.Outcome{SrcUID: late.UID, Fate: imap.Pending, Size: int64(len(letter(5000, "late")))}
+	p.ledger.rows[late.UID] = o
+	p.ledger.doubts[late.UID] = imap.Doubt{SrcUID: late.UID, DstUIDNext: p.to.UIDNext(), Size: o.Size, SHA1: sha1.Sum(letter(5000, "late")), Since: time.Now()}
+	p.to.Append(imaptest.Message{Body: letter(5000, "late"), InternalDate: time.Unix(1e9, 0)})
+	p.to.Append(imaptest.Message{Body: letter(6000, "a user's own"), InternalDate: time.Unix(1e9, 0)})
+	if tally := p.mustCopy(); tally.Copied != 0 || p.to.Len() != 14 || p.ledger.rows[late.UID].Fate != imap.Copied || len(p.ledger.doubts) > 0 {
+		t.Errorf("%d on the target, %+v, row %+v", p.to.Len(), tally, p.ledger.rows[late.UID])
 	}
 }

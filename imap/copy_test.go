@@ -100,7 +100,7 @@ func (l *memLedger) Begin(_ context.Context, batch []imap.Intent) error {
 func (l *memLedger) Record(_ context.Context, batch []imap.Outcome) error {
 	defer l.locked()()
 	for _, o := range batch {
-		if o.Fate == imap.Copied && !o.Gone && l.intents[o.SrcUID].SrcUID == 0 {
+		if _, doubted := l.doubts[o.SrcUID]; o.Fate == imap.Copied && !o.Gone && l.intents[o.SrcUID].SrcUID == 0 && !doubted {
 			return fmt.Errorf("UID %d copied without an intent", o.SrcUID)
 		}
 		delete(l.intents, o.SrcUID)

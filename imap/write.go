@@ -169,16 +169,13 @@ func (w *writer) send(ctx context.Context, batches []*batch) error {
 			found, err = w.found(msgs)
 		}
 		if err != nil {
-			for _, b := range batches {
-				w.done(flight{batch: b})
-			}
-			return err
+			return w.abandon(batches, err)
 		}
 		for i, m := range msgs {
 			w.gap.see(m)
 			o, ok, err := w.settled(ctx, m, found[i])
 			if err != nil {
-				return err
+				return w.abandon(batches, err)
 			}
 			if ok {
 				settled = append(settled, o)
@@ -213,6 +210,14 @@ func (w *writer) send(ctx context.Context, batches []*batch) error {
 		return w.drain(ctx, err)
 	}
 	return nil
+}
+
+// abandon gives back what batches hold of which nothing was sent.
+func (w *writer) abandon(batches []*batch, err error) error {
+	for _, b := range batches {
+		w.done(flight{batch: b})
+	}
+	return err
 }
 
 // book keeps what is settled, and what is about to be sent.
