@@ -154,6 +154,10 @@ type Key struct {
 	DisplayName string `json:"displayName"`
 	Subject     string `json:"subject"` // uid of the owner; "" from version 3
 	DomainUID   string `json:"domainUid"`
+
+	// Twins says that an answer to CreateKey was lost: a second key of the name
+	// may come to be there, even later.
+	Twins bool `json:"-"`
 }
 
 // String hides the SID.
@@ -182,6 +186,7 @@ func (s *Session) CreateKey(ctx context.Context, displayName string) (Key, error
 		}
 		if err == nil && try > 1 {
 			s.dropTwins(ctx, k)
+			k.Twins = true
 		}
 		if err == nil || !errors.Is(err, ErrOutcomeUnknown) || ctx.Err() != nil {
 			return k, err
@@ -191,6 +196,7 @@ func (s *Session) CreateKey(ctx context.Context, displayName string) (Key, error
 			return Key{}, err
 		}
 		if k, found, lookErr := s.keyNamed(ctx, displayName); found {
+			k.Twins = true
 			return k, nil
 		} else if lookErr != nil {
 			return Key{}, errors.Join(err, fmt.Errorf("look for the key: %w", lookErr))

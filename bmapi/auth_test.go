@@ -138,6 +138,9 @@ func TestKeyAfterALostAnswer(t *testing.T) {
 			if puts != tc.puts || tc.fail != (err != nil) || !tc.fail && (k.SID != "ours" || len(keys) != 2) {
 				t.Errorf("got %v, %v after %d calls; keys %v", k.SID, err, puts, keys)
 			}
+			if lost := name == "made" || name == "not made"; !tc.fail && k.Twins != lost {
+				t.Errorf("twins: %t", k.Twins)
+			}
 			if tc.fail && !errors.Is(err, ErrOutcomeUnknown) && CodeOf(err) != CodeUnknown {
 				t.Errorf("got %v", err)
 			}

@@ -47,27 +47,49 @@ func (w *accountWork) decide(ctx context.Context, src *imap.Source, mapped []Map
 			return nil, err
 		}
 	}
-	return jobs, nil
+	if w.run.provision.maker.Dry {
+		return jobs, nil
+	}
+	return jobs, w.makeRows(ctx, jobs)
 }
 
-// keepFolder finds or makes a folder's row. A folder that was filled under
-// one decision is not filled under another. A dry run writes no row.
+// makeRows makes the rows of folders that have none yet, all together.
+func (w *accountWork) makeRows(ctx context.Context, jobs []folderJob) error {
+	var fresh []*folderJob
+	var rows []state.Folder
+	for i := range jobs {
+		job := &jobs[i]
+		if job.row.ID != 0 {
+			continue
+		}
+		fresh = append(fresh, job)
+		rows = append(rows, state.Folder{Account: w.row.ID, Source: job.Source, SourceWire: cmp.Or(job.Wire, imap.EncodeUTF7(job.Source)), Part: job.Part, Target: job.Target,
+			Rule: job.Rule, Reason: job.Reason, Role: string(job.Role), Late: job.late})
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	rows, err := w.run.store.EnsureFolders(ctx, rows)
+	if err != nil {
+		return err
+	}
+	for i, job := range fresh {
+		if job.row = rows[i]; job.split != nil {
+			job.split.parts[job.Part] = rows[i].ID
+		}
+	}
+	return nil
+}
+
+// keepFolder finds a folder's row. A folder that was filled under one decision is
+// not filled under another. A dry run writes no row.
 func (w *accountWork) keepFolder(ctx context.Context, job *folderJob, known []state.Folder) error {
 	i := slices.IndexFunc(known, func(f state.Folder) bool { return f.Source == job.Source && f.Part == job.Part })
 	if i < 0 && job.Wire != "" { // beside new folders a malformed name may be read otherwise
 		i = slices.IndexFunc(known, func(f state.Folder) bool { return f.SourceWire == job.Wire && f.Part == job.Part })
 	}
-	dry := w.run.provision.maker.Dry
-	if i < 0 && dry {
-		return nil
-	}
 	if i < 0 {
-		row, err := w.run.store.EnsureFolder(ctx, state.Folder{Account: w.row.ID, Source: job.Source, SourceWire: cmp.Or(job.Wire, imap.EncodeUTF7(job.Source)), Part: job.Part, Target: job.Target,
-			Rule: job.Rule, Reason: job.Reason, Role: string(job.Role), Late: job.late})
-		if job.row = row; job.split != nil {
-			job.split.parts[job.Part] = row.ID
-		}
-		return err
+		return nil
 	}
 	row := known[i]
 	if row.Was != "" && row.DstMaxUID > 0 && row.Target != "" && job.Rule == "" {
@@ -79,7 +101,7 @@ func (w *accountWork) keepFolder(ctx context.Context, job *folderJob, known []st
 	}
 	if row.Source != job.Source || row.Target != job.Target || row.Rule != job.Rule || row.Reason != job.Reason || row.Late != job.late {
 		row.Source, row.Target, row.Rule, row.Reason, row.Role, row.Late = job.Source, job.Target, job.Rule, job.Reason, string(job.Role), job.late
-		if !dry {
+		if !w.run.provision.maker.Dry {
 			if err := w.run.store.UpdateFolder(ctx, row); err != nil {
 				return err
 			}

@@ -42,6 +42,7 @@ type provisioner struct {
 	store *state.Store    // nil: a dry run that knows of no earlier one
 	anew  map[string]bool // accounts that are given up and begun anew, by address in the plan
 	sleep func(context.Context, time.Duration) error
+	now   func() time.Time
 	tell  func(context.Context, objects.Outcome) (news bool, err error) // an error is the state's
 
 	log     objectLog
@@ -56,10 +57,10 @@ type provisioner struct {
 // newProvisioner serves a run, or a dry one.
 func (r *runner) newProvisioner(dry bool) *provisioner {
 	o := r.opts
-	v := &provisioner{p: r.platform, store: r.store, anew: r.recopy, sleep: r.pause, tell: r.tellObject,
+	v := &provisioner{p: r.platform, store: r.store, anew: r.recopy, sleep: r.pause, now: o.Now, tell: r.tellObject,
 		want: wanted{target: o.Target, plan: o.Plan, password: o.NewPassword}}
 	v.maker = &objects.Maker{Admin: r.platform.admin, Version: r.platform.version, Dry: dry, Update: o.Plan.Header.Policy.Users.Update,
-		Log: r.log, RowOf: v.rowOf}
+		Log: r.log, RowOf: v.rowOf, Refuse: refuseBox}
 	if !dry {
 		v.maker.Journal = journal{r.store, r.id}
 	}
@@ -79,7 +80,15 @@ type made struct {
 	created bool
 	would   string // dry run
 	halt    error  // a person must decide
+
+	seen *objects.Entry // as the API showed it; nil in a dry run
+	at   time.Time      // when
 }
+
+// seenFor is how long what the API has shown of an entry needs no second look
+// before mail goes to it. The user's key is another one: BlueMind makes none for
+// who is gone, and takes none of who may not log in.
+const seenFor = 5 * time.Minute
 
 type domainOnce struct {
 	mu     sync.Mutex
@@ -189,9 +198,6 @@ func (v *provisioner) makeAccount(ctx context.Context, a *PlanAccount) (made, er
 	if err != nil {
 		return made{}, err
 	}
-	if err := v.administrator(ctx, d, address); err != nil {
-		return made{}, err
-	}
 	row, err := v.row(ctx, a)
 	if err != nil {
 		return made{}, err
@@ -202,8 +208,13 @@ func (v *provisioner) makeAccount(ctx context.Context, a *PlanAccount) (made, er
 	return v.makeUser(ctx, d, v.want.user(d, a), row)
 }
 
+// refuseBox refuses the mailbox of one of BlueMind's administrators.
+func refuseBox(d *bmapi.Domain, box *bmapi.Mailbox) error {
+	return refuseAdministrators(box.Name, box.Name+"@"+d.UID)
+}
+
 // administrator refuses an address behind which BlueMind has one of its own
-// administrators, before he is compared with what a row says.
+// administrators.
 func (v *provisioner) administrator(ctx context.Context, d *bmapi.Domain, address string) error {
 	if d == nil {
 		return nil
@@ -215,7 +226,7 @@ func (v *provisioner) administrator(ctx context.Context, d *bmapi.Domain, addres
 	if err != nil {
 		return fmt.Errorf("look for the mailbox of %s: %w", address, err)
 	}
-	return refuseAdministrators(box.Name, box.Name+"@"+d.UID)
+	return refuseBox(d, box)
 }
 
 // row is what earlier runs know of an account; a zero one is nothing.
@@ -251,7 +262,7 @@ func (v *provisioner) makeUser(ctx context.Context, d *bmapi.Domain, want object
 		}
 		return made{}, err
 	}
-	return v.became(outcome, "user "+want.Address), nil
+	return v.became(e, outcome, "user "+want.Address), nil
 }
 
 // missing says that an entry which an earlier run filled is not there.
@@ -262,9 +273,10 @@ func (v *provisioner) missing(ctx context.Context, d *bmapi.Domain, ref objects.
 	return &imap.WentBackError{Side: "target", Mailbox: "INBOX", What: what + " was missing, though an earlier run had filled the mailbox"}
 }
 
-func (v *provisioner) became(o objects.Outcome, what string) made {
+func (v *provisioner) became(e *objects.Entry, o objects.Outcome, what string) made {
 	m := made{created: o.Action == objects.Created}
 	if !v.maker.Dry {
+		m.seen, m.at = e, v.now()
 		return m
 	}
 	switch o.Action {
@@ -299,14 +311,21 @@ func (v *provisioner) ensure(ctx context.Context, a *PlanAccount, dry bool) (*en
 		}
 	}
 	if !dry {
-		if err := v.folders(ctx, e); err != nil {
-			return nil, err
-		}
 		if e.Ours, err = v.ours(ctx, objectKind(a), e.Domain.UID, e.UID); err != nil {
 			return nil, err
 		}
 	}
-	return e, v.limits(ctx, e)
+	var limits error
+	var asking sync.WaitGroup
+	asking.Go(func() { limits = v.limits(ctx, e) })
+	if !dry {
+		err = v.folders(ctx, e)
+	}
+	asking.Wait()
+	if err == nil {
+		err = limits
+	}
+	return e, err
 }
 
 // look makes sure of an account's entry, and looks at it, without giving
@@ -332,9 +351,11 @@ func (v *provisioner) lookAt(ctx context.Context, a *PlanAccount) (*entry, *obje
 		}
 		return e, nil, err
 	}
-	found, err := v.maker.Find(ctx, e.Domain, objects.Ref{Kind: a.Kind, Name: address})
-	if err != nil {
-		return nil, nil, fmt.Errorf("look for the mailbox of %s: %w", address, err)
+	found := m.seen
+	if found == nil || v.now().Sub(m.at) > seenFor {
+		if found, err = v.maker.Find(ctx, e.Domain, objects.Ref{Kind: a.Kind, Name: address}); err != nil {
+			return nil, nil, fmt.Errorf("look for the mailbox of %s: %w", address, err)
+		}
 	}
 	return e, found, v.prove(ctx, e, found)
 }

@@ -38,7 +38,7 @@ func (v *provisioner) makeShare(ctx context.Context, d *bmapi.Domain, a *PlanAcc
 		}
 		return made{}, err
 	}
-	m := v.became(outcome, "share "+want.Address)
+	m := v.became(e, outcome, "share "+want.Address)
 	if row.Phase == PhaseLive { // handed over: until its mail has to move again
 		return m, nil
 	}

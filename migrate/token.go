@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,6 +53,8 @@ type key struct {
 	user *bmapi.Session // by _su
 	sid  string
 	past []string // deleted keys whose sessions may live on
+	lost bool     // a key may have been made that we don't know
+	used bool     // there may be a session by the key
 	stop context.CancelFunc
 	done chan struct{}
 }
@@ -192,18 +195,22 @@ func (k *key) renew(ctx context.Context) error {
 	return k.as(ctx, func(user *bmapi.Session) error {
 		made, err := user.CreateKey(ctx, keyName(k.run, k.time().Add(keyLease)))
 		if err != nil {
+			k.lost = true
 			return fmt.Errorf("make a key for %s: %w", k.e.Address, err)
 		}
 		if made.Subject != "" && k.e.UID != "" && made.Subject != k.e.UID {
+			k.lost = true
 			return blocked("report this, with the version of BlueMind", "BlueMind made a key of another user (%s) for %s", made.Subject, k.e.Address)
 		}
 		old := k.sid
-		k.sid = made.SID
+		k.sid, k.lost = made.SID, k.lost || made.Twins
 		if old == "" {
 			return nil
 		}
 		k.past = append(k.past, old)
-		return user.DeleteKey(ctx, old)
+		err = user.DeleteKey(ctx, old)
+		k.lost = k.lost || err != nil
+		return err
 	})
 }
 
@@ -285,7 +292,12 @@ func (e *KeyRefusedError) Error() string { return "the key is refused over IMAP:
 func (e *KeyRefusedError) Unwrap() error { return e.Err }
 
 // session acts as the user by the key, for reads of his own mail.
-func (k *key) session() *bmapi.Session { return k.p.client.WithKey(k.secret()) }
+func (k *key) session() *bmapi.Session {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.used = true
+	return k.p.client.WithKey(k.sid)
+}
 
 // close deletes every key of this run and ends their sessions and the user's,
 // also after an interrupt. What fails is told; the next run sweeps it.
@@ -296,21 +308,10 @@ func (k *key) close(ctx context.Context) error {
 	<-k.done
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 	defer cancel()
-	err := k.as(ctx, func(user *bmapi.Session) error {
-		keys, err := user.Keys(ctx)
-		if err != nil {
-			return err
-		}
-		for _, left := range keys {
-			if run, _, ours := parseKeyName(left.DisplayName); ours && run == k.run {
-				err = errors.Join(err, drop(ctx, user, left.SID))
-			}
-		}
-		for _, sid := range k.past {
-			err = errors.Join(err, user.Client().WithKey(sid).Logout(ctx))
-		}
-		return err
-	})
+	var err error
+	if k.lost || k.sid != "" {
+		err = k.as(ctx, func(user *bmapi.Session) error { return k.drop(ctx, user) })
+	}
 	if k.user != nil {
 		err = errors.Join(err, k.user.Logout(ctx))
 	}
@@ -318,4 +319,36 @@ func (k *key) close(ctx context.Context) error {
 		return fmt.Errorf("keys of %s could not be deleted: %w", k.e.Address, err)
 	}
 	return nil
+}
+
+// drop deletes the key, and where there may be one its session with it.
+func (k *key) drop(ctx context.Context, user *bmapi.Session) error {
+	if k.lost {
+		return k.dropAll(ctx, user)
+	}
+	err := user.DeleteKey(ctx, k.sid)
+	if k.used {
+		for _, sid := range append(slices.Clone(k.past), k.sid) {
+			err = errors.Join(err, user.Client().WithKey(sid).Logout(ctx))
+		}
+	}
+	return err
+}
+
+// dropAll deletes this run's keys as BlueMind lists them, where we don't know all
+// of them: of a call that failed nobody knows what it has done.
+func (k *key) dropAll(ctx context.Context, user *bmapi.Session) error {
+	keys, err := user.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, left := range keys {
+		if run, _, ours := parseKeyName(left.DisplayName); ours && run == k.run {
+			err = errors.Join(err, drop(ctx, user, left.SID))
+		}
+	}
+	for _, sid := range k.past {
+		err = errors.Join(err, user.Client().WithKey(sid).Logout(ctx))
+	}
+	return err
 }

@@ -142,6 +142,14 @@ func (m *Maker) dirEntry(ctx context.Context, r *realm, other *bmapi.DirEntry, a
 	return e, nil
 }
 
+// refused is what the caller says to a mailbox that was found.
+func (m *Maker) refused(r *realm, box *bmapi.Mailbox, found bool) error {
+	if !found || m.Refuse == nil {
+		return nil
+	}
+	return m.Refuse(r.is(), box)
+}
+
 // boxByEmail finds the mailbox that has an address. Under a name that a dry run
 // would give the domain, BlueMind finds nothing yet: there it is whose left part
 // counts under all names.

@@ -84,6 +84,9 @@ func (m *Maker) lookShare(ctx context.Context, r *realm, w Share, uid string) (*
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("look for the mailbox of %s: %w", w.Address, err)
 	}
+	if err := m.refused(r, box, ok); err != nil {
+		return nil, nil, nil, err
+	}
 	if ok && box.Type != bmapi.BoxMailshare {
 		return nil, nil, because("correct the row: an account of kind share needs an address of its own", "%s is the address of a %s in BlueMind", w.Address, kindOfBox(box.Type)), nil
 	}

@@ -120,6 +120,10 @@ type Maker struct {
 	// part of the run or not. nil: only rows that came before are known.
 	RowOf func(address string) string
 
+	// Refuse says why the mailbox that has a row's address must be left alone,
+	// before it is compared with the row; nil: none must.
+	Refuse func(d *bmapi.Domain, box *bmapi.Mailbox) error
+
 	memory memory
 }
 

@@ -138,6 +138,9 @@ func (m *Maker) lookUser(ctx context.Context, r *realm, w User, uid string) (*bm
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("look for the mailbox of %s: %w", w.Address, err)
 	}
+	if err := m.refused(r, box, ok); err != nil {
+		return nil, nil, nil, err
+	}
 	if ok && box.Type != bmapi.BoxUser {
 		return nil, nil, because("correct the row: an account of kind user needs a user", "%s is the address of a %s in BlueMind", w.Address, kindOfBox(box.Type)), nil
 	}
