@@ -45,6 +45,7 @@ type AccountResult struct {
 type accountWork struct {
 	run      *runner
 	plan     *PlanAccount
+	nearly   func() // to be called when little is left to do
 	row      state.Account
 	entry    *entry
 	box      box
@@ -65,10 +66,10 @@ type accountWork struct {
 	missed      []missed  // copies that the target shows no more, in this attempt
 }
 
-// account brings one account up to date. It never fails: what became of the
-// account is in its result, and in its row.
-func (r *runner) account(ctx context.Context, a *PlanAccount) (res AccountResult, fatal error) {
-	w := &accountWork{run: r, plan: a, result: AccountResult{Address: a.Address}}
+// account brings one account up to date, and calls nearly when little is left to
+// do. It never fails: what became of the account is in its result, and in its row.
+func (r *runner) account(ctx context.Context, a *PlanAccount, nearly func()) (res AccountResult, fatal error) {
+	w := &accountWork{run: r, plan: a, nearly: nearly, result: AccountResult{Address: a.Address}}
 	r.event(Event{Kind: EventAccount, Account: a.Address, Messages: int(a.Survey.Messages), Bytes: a.Survey.Bytes})
 	err := w.open(ctx)
 	if err == nil {
@@ -108,7 +109,7 @@ func (w *accountWork) open(ctx context.Context) error {
 	w.row.State, w.row.Reason, w.row.Mend = AccountRunning, "", ""
 	w.row.AccountDigest, w.row.PolicyDigest, w.row.Wave = a.Digest, w.run.opts.Plan.Header.PolicyDigest, a.Wave
 	w.row.StartedAt, w.row.EndedAt = w.run.opts.Now(), time.Time{}
-	return store.UpdateAccount(ctx, w.row)
+	return nil // it is written before anything is made for the account
 }
 
 // attempts is the one retry loop: new sessions while they get anywhere, and a
@@ -145,48 +146,28 @@ func backOff(failed int) time.Duration {
 	return d/2 + rand.N(d)
 }
 
-// attempt goes through the whole account with one pair of sessions. The source
-// comes first: nothing is made for an account that can't be read.
+// attempt goes through the whole account with one pair of sessions.
 func (w *accountWork) attempt(ctx context.Context) (err error) {
 	release, err := w.run.seats(ctx, w.plan.Source)
 	if err != nil {
 		return err
 	}
 	defer release()
-	var src *imap.Source
-	if err := w.run.hosts.enter("source "+w.plan.Source, func() (err error) {
-		src, err = dialSource(ctx, w.run.opts.Sources[w.plan.Source], w.plan.SourceLogin, w.run.log)
-		return err
-	}); err != nil {
+	src, dst, over, err := w.connect(ctx)
+	if over || err != nil {
 		return err
 	}
 	defer src.Close()
-	if over, err := w.handedOver(ctx, src); over || err != nil {
-		return err
-	}
-	if w.entry == nil {
-		if err := w.run.hosts.enter("API of target "+w.run.opts.Target.Name, func() error { return w.provision(ctx) }); err != nil {
-			return err
-		}
-	}
-	if w.key == nil {
-		if w.key, err = w.run.takeKey(ctx, w.entry); err != nil {
-			w.key = nil
-			return err
-		}
-	}
-	var dst *imap.Target
-	if err := w.run.hosts.enter("target "+w.run.opts.Target.Name, func() (err error) {
-		dst, err = w.key.dial(ctx)
-		return err
-	}); err != nil {
-		return err
-	}
 	defer dst.Close()
 	defer func() {
 		w.repaired("source", src.Repairs())
 		w.repaired("target", dst.Repairs())
 	}()
+	leave, err := w.run.lanes.enter(ctx, w.run.opts.Stop)
+	if err != nil {
+		return err
+	}
+	defer leave() // before the sessions are ended
 	return w.copyAll(ctx, src, dst)
 }
 
@@ -254,6 +235,10 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 		since[job.Target] = job.row.DstUIDNext
 		w.listed[folderKey(job.Source, job.Part)] = true
 	}
+	survey := expected(w.plan)
+	if left(jobs, survey) <= nearlyDone {
+		w.nearly()
+	}
 	if err := w.makeFolders(ctx, dst, jobs); err != nil {
 		return err
 	}
@@ -272,6 +257,9 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 		}
 		if w.run.stopped() {
 			return imap.ErrStopped
+		}
+		if left(jobs[i:], survey) <= nearlyDone {
+			w.nearly()
 		}
 		if most := w.run.opts.Limits.MessageErrors; most > 0 && w.refused >= most {
 			return fmt.Errorf("%d messages were refused in this run, and limits.message_errors is %d: bmsync report names them, another run goes on", w.refused, most)

@@ -24,6 +24,7 @@ type hosts struct {
 
 type hostState struct {
 	failed int
+	met    bool      // it has let somebody in
 	last   time.Time // tried
 	err    error
 }
@@ -65,7 +66,7 @@ func (h *hosts) enter(host string, dial func() error) error {
 	switch {
 	case err != nil && judge(err).scope == interrupted:
 	case err == nil || !unreached(err):
-		s.failed = 0
+		s.failed, s.met = 0, s.met || err == nil
 	default:
 		s.failed, s.err, s.last = s.failed+1, err, h.now()
 		if s.failed == h.limit+1 {
@@ -76,6 +77,14 @@ func (h *hosts) enter(host string, dial func() error) error {
 		}
 	}
 	return err
+}
+
+// met says whether a host lets accounts in, as far as this run has seen.
+func (h *hosts) met(host string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.state[host]
+	return s != nil && s.met && s.failed == 0
 }
 
 // unreached says that a server didn't come so far as to judge what was asked.

@@ -128,6 +128,7 @@ type runner struct {
 	filling   sync.Map // domain and entry UID → claimant: who fills which mailbox
 	opened    opened
 	keys      keyPool
+	lanes     *lanes
 	source    map[string]*semaphore.Weighted
 	target    *semaphore.Weighted
 	log       *slog.Logger
@@ -321,9 +322,13 @@ func (r *runner) accounts(ctx context.Context) (RunResult, error) {
 	var mu sync.Mutex
 	var fatal error
 	var g errgroup.Group
-	g.SetLimit(r.opts.Limits.Accounts)
+	r.lanes = newLanes(r.opts.Limits.Accounts)
+	g.SetLimit(r.lanes.limit())
 	begun := 0
 	for range queue {
+		if !r.lanes.begin(ctx, r.opts.Stop) {
+			break
+		}
 		mu.Lock()
 		over := fatal != nil
 		mu.Unlock()
@@ -332,12 +337,14 @@ func (r *runner) accounts(ctx context.Context) (RunResult, error) {
 		}
 		begun++
 		g.Go(func() error {
+			nearly := sync.OnceFunc(r.lanes.nearly)
+			defer nearly()
 			next := turns.take()
 			defer turns.done(next)
 			a, err := r.opts.Plan.at(next.offset)
 			var one AccountResult
 			if err == nil {
-				one, err = r.account(ctx, a)
+				one, err = r.account(ctx, a, nearly)
 			}
 			mu.Lock()
 			defer mu.Unlock()
