@@ -203,6 +203,8 @@ func (c *copier) spoolInto(wanted map[uint32]Message, got map[uint32]*spooled, b
 			return err
 		}
 		got[uid] = s
+		b.kept += int64(len(s.mem))
+		c.opts.Budget.count(int64(len(s.mem)))
 		return nil
 	}
 }

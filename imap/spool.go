@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -16,6 +17,9 @@ import (
 type Budget struct {
 	sem  *semaphore.Weighted
 	size int64
+
+	mu         sync.Mutex
+	kept, most int64
 }
 
 // NewBudget makes a budget of so many octets.
@@ -33,6 +37,22 @@ func (b *Budget) acquire(ctx context.Context, n int64) (int64, error) {
 }
 
 func (b *Budget) release(n int64) { b.sem.Release(n) }
+
+// Most is how many octets of bodies were in memory together at most, whatever was
+// taken from the budget for them.
+func (b *Budget) Most() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.most
+}
+
+// count notes that so many octets more are in memory.
+func (b *Budget) count(n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.kept += n
+	b.most = max(b.most, b.kept)
+}
 
 // memoryLimit is up to which size a body is kept in memory; a larger one goes
 // to a temporary file.

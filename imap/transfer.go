@@ -13,6 +13,7 @@ type batch struct {
 	msgs    []*spooled
 	settled []Outcome // of messages that the source didn't deliver
 	held    int64     // octets taken from the budget
+	kept    int64     // octets in memory
 	flights int       // that still need its messages
 	asked   int       // messages
 	octets  int64     // of them, as listed
@@ -40,8 +41,9 @@ func (b *batch) close(budget *Budget) {
 		m.Close()
 	}
 	b.msgs = nil
+	budget.count(-b.kept)
 	budget.release(b.held)
-	b.held = 0
+	b.kept, b.held = 0, 0
 }
 
 // transfer copies messages, and tries again, after a pause, what the target

@@ -52,6 +52,7 @@ and verified on one that is.`,
 			if err := a.warnOfOldPlan(j); err != nil {
 				return err
 			}
+			defer a.boundMemory(o.Limits)()
 			res, err := migrateRun(cmd, o, dry)
 			if err != nil {
 				return j.suggest(err)
