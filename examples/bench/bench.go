@@ -65,6 +65,7 @@ func (b *bench) say(format string, args ...any) {
 type result struct {
 	Took, Second time.Duration
 	CPU          time.Duration
+	Others       others
 	Peak         int64     // octets of memory, at most
 	Trips        *trips    `json:",omitempty"` // of a pass that finds nothing to do
 	Shares       []float64 `json:",omitempty"` // of the rate that each account may have

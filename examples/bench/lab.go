@@ -219,7 +219,7 @@ func (b *bench) labPlace(ctx context.Context, s scenario) (*place, error) {
 		if b.keep {
 			return err
 		}
-		return errors.Join(err, w.sweep())
+		return errors.Join(err, w.sweep(), w.forget())
 	})
 	for i := range p.work.Accounts {
 		a := &p.work.Accounts[i]
@@ -248,4 +248,27 @@ func (w *labWorld) sweep() error {
 		err = errors.Join(err, os.RemoveAll(part))
 	}
 	return err
+}
+
+// forget deletes what Cyrus keeps of mailboxes that were deleted. Each LIST goes
+// through all of them, so that later runs would be slower than earlier ones.
+func (w *labWorld) forget() error {
+	c, err := dialLoop(w.lab.CyrusIMAP, w.lab.CyrusAdmin, "the lab's")
+	if err != nil {
+		return err
+	}
+	defer c.conn.Close()
+	var names []string
+	if err := c.collect(`LIST "" "DELETED/*@`+w.domain+`"`, func(text string) {
+		_, rest, _ := strings.Cut(text, `"/" `)
+		names = append(names, strings.Trim(strings.TrimSpace(rest), `"`))
+	}); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, err := c.command("DELETE " + quote(name)); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
 }

@@ -55,6 +55,7 @@ func tellAll(out io.Writer, path string) error {
 // middle is a tool's medians in one scenario.
 type middle struct {
 	took, second, cpu time.Duration
+	others            others
 	peak              int64
 	trips             *trips
 	least             float64 // share of the rate
@@ -65,10 +66,11 @@ func (m measured) middle(tool string) (mid middle, ok bool) {
 	if len(rs) == 0 {
 		return mid, false
 	}
-	var took, second, cpu []time.Duration
+	var took, second, cpu, servers, simulator []time.Duration
 	mid.least = -1
 	for _, r := range rs {
 		took, second, cpu = append(took, r.Took), append(second, r.Second), append(cpu, r.CPU)
+		servers, simulator = append(servers, r.Others.Servers), append(simulator, r.Others.Simulator)
 		mid.peak = max(mid.peak, r.Peak) // of memory the most is what counts
 		if r.Trips != nil && (mid.trips == nil || r.Trips.most() > mid.trips.most()) {
 			mid.trips = r.Trips
@@ -78,6 +80,7 @@ func (m measured) middle(tool string) (mid middle, ok bool) {
 		}
 	}
 	mid.took, mid.second, mid.cpu = median(took), median(second), median(cpu)
+	mid.others = others{median(servers), median(simulator)}
 	return mid, true
 }
 
@@ -102,8 +105,8 @@ var toolNames = []string{"limit", "bmsync", "mbsync"}
 
 func (t *table) write(w io.Writer) error {
 	t.w = w
-	t.line("| what | on | round trip | tool | s | messages/s | of the limit | CPU ms/message | peak MB | second pass s | round trips then |")
-	t.line("|---|---|---|---|---|---|---|---|---|---|---|")
+	t.line("| what | on | round trip | tool | s | messages/s | of the limit | CPU ms/message | the servers' | the simulator's | peak MB | second pass s | round trips then |")
+	t.line("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, m := range t.all {
 		for _, tool := range toolNames {
 			t.row(m, tool)
@@ -130,8 +133,8 @@ func (t *table) row(m measured, tool string) {
 		turns = fmt.Sprintf("%d, %d", mid.trips.Source, mid.trips.Target)
 	}
 	n := float64(m.Messages)
-	t.line("| %s | %s | %s | %s | %.2f | %.0f | %s | %.3f | %d | %s | %s |", m.Text, m.Medium, roundTrip(m.RTT), tool, mid.took.Seconds(), n/mid.took.Seconds(),
-		ratio, mid.cpu.Seconds()*1000/n, mid.peak>>20, again, turns)
+	t.line("| %s | %s | %s | %s | %.2f | %.0f | %s | %.3f | %.3f | %.3f | %d | %s | %s |", m.Text, m.Medium, roundTrip(m.RTT), tool, mid.took.Seconds(), n/mid.took.Seconds(),
+		ratio, mid.cpu.Seconds()*1000/n, mid.others.Servers.Seconds()*1000/n, mid.others.Simulator.Seconds()*1000/n, mid.peak>>20, again, turns)
 }
 
 // steps are the commands of the scenario million.

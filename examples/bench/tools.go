@@ -41,7 +41,7 @@ func (j job) limit(ctx context.Context) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	err = j.timed(ctx, &r, self, "-loop", path)
+	err = j.weighed(&r, func() error { return j.timed(ctx, &r, self, "-loop", path) })
 	return r, err
 }
 
@@ -77,7 +77,7 @@ func (j job) bmsync(ctx context.Context) (r result, err error) {
 	if err := j.timed(ctx, &result{}, j.bench.bmsync, "--config", file, "plan"); err != nil {
 		return r, err
 	}
-	if err := j.timed(ctx, &r, j.bench.bmsync, "--config", file, "run", "--target", "test"); err != nil {
+	if err := j.weighed(&r, func() error { return j.timed(ctx, &r, j.bench.bmsync, "--config", file, "run", "--target", "test") }); err != nil {
 		return r, err
 	}
 	if j.Rate > 0 {
@@ -133,22 +133,14 @@ func (j job) mbsync(ctx context.Context) (r result, err error) {
 	for pass := range 2 {
 		var one result
 		results := make([]result, len(j.work.Accounts))
-		began := time.Now()
-		var g errgroup.Group
-		g.SetLimit(j.work.Parallel)
-		for i, a := range j.work.Accounts {
-			g.Go(func() error {
-				config := filepath.Join(j.dir, fmt.Sprintf("mbsyncrc-%d", i))
-				if err := os.WriteFile(config, []byte(j.mbsyncrc(a, i)), 0o600); err != nil {
-					return err
-				}
-				return j.timed(ctx, &results[i], "mbsync", "-q", "-c", config, "-a")
-			})
-		}
-		if err := g.Wait(); err != nil {
+		if err := j.weighed(&one, func() error {
+			began := time.Now()
+			err := j.mbsyncs(ctx, results)
+			one.Took = time.Since(began)
+			return err
+		}); err != nil {
 			return r, err
 		}
-		one.Took = time.Since(began)
 		for _, x := range results {
 			one.CPU += x.CPU
 			one.Peak = max(one.Peak, x.Peak*int64(j.work.Parallel))
@@ -160,6 +152,21 @@ func (j job) mbsync(ctx context.Context) (r result, err error) {
 		}
 	}
 	return r, nil
+}
+
+func (j job) mbsyncs(ctx context.Context, results []result) error {
+	var g errgroup.Group
+	g.SetLimit(j.work.Parallel)
+	for i, a := range j.work.Accounts {
+		g.Go(func() error {
+			config := filepath.Join(j.dir, fmt.Sprintf("mbsyncrc-%d", i))
+			if err := os.WriteFile(config, []byte(j.mbsyncrc(a, i)), 0o600); err != nil {
+				return err
+			}
+			return j.timed(ctx, &results[i], "mbsync", "-q", "-c", config, "-a")
+		})
+	}
+	return g.Wait()
 }
 
 func (j job) mbsyncrc(a account, i int) string {
