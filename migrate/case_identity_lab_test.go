@@ -1,6 +1,8 @@
 package migrate_test
 
 import (
+	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -120,4 +122,32 @@ func TestLabTooManyIdentical(t *testing.T) {
 	if again := w.complete(); again.Copied != 0 || again.NewRefusals {
 		t.Errorf("the next run: %+v", again)
 	}
+}
+
+// TestLabC2StateLost: a real Cyrus tells by DIGEST.SHA1 what it holds already; a
+// copy that an earlier tool gave a header line is known by its date and text.
+func TestLabC2StateLost(t *testing.T) {
+	w, lab := labWorld(t, "ada")
+	row := w.rows[0]
+	lab.WriteMaildir(t, row.Login, "Letters", labLetters(0, 70))
+	w.policy.IntoNonEmpty = true
+	w.plan()
+	w.complete()
+	w.expungeOnTarget(row.Address, "Letters", 3, 40, 41)
+	changed := message(40)
+	changed.Body = append([]byte("X-Old: 40\r\n"), changed.Body...)
+	w.appendAs(row.Address, "Letters", []imaptest.Message{changed})
+	for run, want := range []int{2, 0, 0} {
+		w.opts.StateDir = filepath.Join(w.dir, fmt.Sprint("state ", run))
+		if res := w.complete(); res.Copied != want {
+			t.Errorf("run %d copied %d, want %d", run, res.Copied, want)
+		}
+	}
+	if n := len(w.read(w.opts.Target, row.Address)["Letters"]); n != 70 {
+		t.Errorf("%d messages on the target", n)
+	}
+	if res := w.verify(migrate.RereadAll); res.OK != 1 || res.Messages != 70 {
+		t.Errorf("verified %+v", res)
+	}
+	w.byKeysOnly()
 }
