@@ -327,18 +327,26 @@ func (t *Target) messagesIn(ctx context.Context, mailbox string, first, last uin
 // glance is Status and, for a UID that isn't 0, Select and Messages of it, in one
 // round trip.
 func (t *Target) glance(ctx context.Context, mailbox string, uid uint32) (st Status, there []Message, err error) {
-	wire := t.wire(mailbox)
-	if uid == 0 || t.unsendable("SELECT", wire) != nil {
-		st, err = t.Status(ctx, mailbox)
-		return st, nil, err
+	if t.unsendable("SELECT", t.wire(mailbox)) != nil {
+		uid = 0
 	}
-	t.selected = wire
-	l, list := t.listStep(uid, uid, func(m Message) error { there = append(there, m); return nil })
-	err = t.exchanges(ctx, t.statusStep(mailbox, &st), step{"SELECT " + quoteMailbox(wire), nil}, list)
-	if err == nil {
+	steps, l := t.glanceSteps(mailbox, uid, &st, &there)
+	err = t.exchanges(ctx, steps...)
+	if err == nil && l != nil {
 		err = l.finish()
 	}
 	return st, there, t.checkedStatus(st, err)
+}
+
+// glanceSteps are the commands of a glance, which its results are put into; finish
+// of the listing, if there is one, has to follow.
+func (t *Target) glanceSteps(mailbox string, uid uint32, st *Status, there *[]Message) ([]step, *listing) {
+	steps := []step{t.statusStep(mailbox, st)}
+	if uid == 0 {
+		return steps, nil
+	}
+	l, list := t.listStep(uid, uid, func(m Message) error { *there = append(*there, m); return nil })
+	return append(steps, step{"SELECT " + quoteMailbox(t.wire(mailbox)), nil}, list), l
 }
 
 // digestCap is Cyrus's extension: the SHA-1 of a message's octets, out of the

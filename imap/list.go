@@ -37,6 +37,45 @@ func (s *Session) List(ctx context.Context) ([]Mailbox, error) {
 	return boxes, s.addSubscriptions(ctx, boxes)
 }
 
+// ListStatus is List, with the numbers of each mailbox that Statuses would give, in
+// one command, where the server announces LIST-STATUS (RFC 5819). numbers is nil
+// where it doesn't, and leaves out a mailbox that the server tells nothing of.
+func (s *Source) ListStatus(ctx context.Context) (boxes []Mailbox, numbers map[string]Status, err error) {
+	if !s.Can("LIST-EXTENDED") || !s.Can("LIST-STATUS") {
+		boxes, err = s.List(ctx)
+		return boxes, nil, err
+	}
+	options := "SUBSCRIBED"
+	if s.Can("SPECIAL-USE") {
+		options += " SPECIAL-USE"
+	}
+	told := map[string]Status{} // by wire name
+	boxes, err = s.listAnd(ctx, `LIST "" "*" RETURN (`+options+" STATUS ("+s.statusItems()+"))", func(r *response) error {
+		wire, err := r.statusName()
+		if err != nil || wire == "" {
+			return err
+		}
+		var st Status
+		err = r.statusValues(&st)
+		told[wire] = st
+		return err
+	})
+	if refusedAlone(err) {
+		boxes, err = s.List(ctx)
+		return boxes, nil, err
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	numbers = map[string]Status{}
+	for _, m := range boxes {
+		if st := told[m.Wire]; st.UIDValidity != 0 {
+			numbers[m.Name] = st
+		}
+	}
+	return boxes, numbers, nil
+}
+
 // ListBelow lists one mailbox and what lies below it, for servers that show
 // some only to who asks for them by name (public folders of Courier and UW).
 // A name with a wildcard can't be asked for and gives nothing.
@@ -126,9 +165,18 @@ func isSpecialUse(attr string) bool {
 
 // list runs one listing command and reads its lines.
 func (s *Session) list(ctx context.Context, command string) ([]Mailbox, error) {
+	return s.listAnd(ctx, command, nil)
+}
+
+// listAnd is list, with the STATUS responses that come with it handed to each.
+func (s *Session) listAnd(ctx context.Context, command string, each func(*response) error) ([]Mailbox, error) {
 	var boxes []Mailbox
 	_, err := s.exchange(ctx, command, func(r *response) error {
 		switch r.name {
+		case "STATUS":
+			if each != nil {
+				return each(r)
+			}
 		case "LIST", "XLIST", "LSUB":
 			m, err := r.mailbox()
 			if err != nil {
@@ -289,14 +337,17 @@ func (s *Session) Status(ctx context.Context, name string) (Status, error) {
 }
 
 func (s *Session) statusStep(name string, st *Status) step {
-	items := "MESSAGES UIDNEXT UIDVALIDITY"
-	if s.Can("CONDSTORE") {
-		items += " HIGHESTMODSEQ"
-	}
 	wire := s.wire(name)
-	return step{"STATUS " + quoteMailbox(wire) + " (" + items + ")", named("STATUS", func(r *response) error {
+	return step{"STATUS " + quoteMailbox(wire) + " (" + s.statusItems() + ")", named("STATUS", func(r *response) error {
 		return r.mailboxStatus(wire, st)
 	})}
+}
+
+func (s *Session) statusItems() string {
+	if s.Can("CONDSTORE") {
+		return "MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ"
+	}
+	return "MESSAGES UIDNEXT UIDVALIDITY"
 }
 
 func (s *Session) checkedStatus(st Status, err error) error {
@@ -309,27 +360,35 @@ func (s *Session) checkedStatus(st Status, err error) error {
 // mailboxStatus reads what follows STATUS (RFC 9051 §7.3.4), if it is about
 // the mailbox asked for: by its wire name, or another spelling of it.
 func (r *response) mailboxStatus(wire string, st *Status) error {
-	r.spaces()
-	var got string
-	if r.peek() != '"' && !r.atLiteral() {
-		rest := string(r.rest())
-		open := strings.Index(rest, " (")
-		if open < 0 {
-			return nil
-		}
-		got = strings.TrimSpace(rest[:open])
-		r.pos += open
-	} else {
-		s, _, err := r.str()
-		if err != nil {
-			return err
-		}
-		got = string(s)
+	got, err := r.statusName()
+	if err != nil || got == "" {
+		return err
 	}
 	if !sameMailbox(got, wire) {
 		r.c.repaired("STATUS of another mailbox")
 		return nil
 	}
+	return r.statusValues(st)
+}
+
+// statusName reads the mailbox's name of a STATUS response, "" where there is none.
+func (r *response) statusName() (string, error) {
+	r.spaces()
+	if r.peek() == '"' || r.atLiteral() {
+		s, _, err := r.str()
+		return string(s), err
+	}
+	rest := string(r.rest())
+	open := strings.Index(rest, " (")
+	if open < 0 {
+		return "", nil
+	}
+	r.pos += open
+	return strings.TrimSpace(rest[:open]), nil
+}
+
+// statusValues reads the numbers of a STATUS response.
+func (r *response) statusValues(st *Status) error {
 	r.spaces()
 	r.accept('(')
 	for r.spaces(); r.peek() != 0 && r.peek() != ')'; r.spaces() {

@@ -57,6 +57,8 @@ type accountWork struct {
 	refused  int             // messages, in this run
 	listed   map[string]bool // source folders and their parts, by folderKey, when last listed
 	guard    imap.Guard
+	numbers  map[string]imap.Status // of the source's folders, when last listed; nil: not asked for
+	resting  map[string]bool        // folders, by folderKey, in which this attempt found nothing new
 	// unanswered has, by source folder, the messages with which the target
 	// ended a session.
 	unanswered map[string]map[uint32]int
@@ -212,7 +214,7 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 	if !dst.Can("UIDPLUS") {
 		return blocked("bmsync needs UIDPLUS (RFC 4315) to know what it wrote", "the target doesn't announce UIDPLUS")
 	}
-	mapped, err := sourceFolders(ctx, src, w.plan, w.run.opts.Plan.Header.PolicyOf(w.plan))
+	mapped, err := w.list(ctx, src)
 	if err != nil {
 		return err
 	}
@@ -242,6 +244,9 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 	if err := w.makeFolders(ctx, dst, jobs); err != nil {
 		return err
 	}
+	if err := w.passOver(ctx, src, dst, jobs); err != nil {
+		return err
+	}
 	if w.follow = w.follower(); w.follow != nil {
 		if err := w.goneFolders(ctx, src, mapped); err != nil { // also once live: its mail may be elsewhere now
 			return err
@@ -252,7 +257,8 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 	}
 	var faults []error
 	for i := range jobs {
-		if w.follow != nil && w.follow.done[folderKey(jobs[i].Source, jobs[i].Part)] {
+		key := folderKey(jobs[i].Source, jobs[i].Part)
+		if w.resting[key] || w.follow != nil && w.follow.done[key] {
 			continue
 		}
 		if w.run.stopped() {

@@ -155,7 +155,11 @@ func countsIn(counts *map[string]map[uint32]int, folder string) map[uint32]int {
 func (w *accountWork) excluded(ctx context.Context, src *imap.Source, job *folderJob) error {
 	row := &job.row
 	if job.Rule != RuleNoSelect && job.Rule != RuleNamespace {
-		st, err := src.Status(ctx, job.Source)
+		st, told := w.numbers[job.Source]
+		var err error
+		if !told {
+			st, err = src.Status(ctx, job.Source)
+		}
 		switch {
 		case refused(err):
 			w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Folder: job.Source, Reason: err.Error(),

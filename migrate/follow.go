@@ -59,7 +59,7 @@ func (f *follower) begin(ctx context.Context, src *imap.Source, dst *imap.Target
 	f.whole = true
 	for i := range jobs {
 		job := &jobs[i]
-		if job.Rule != "" || job.row.DstMaxUID == 0 {
+		if job.Rule != "" || job.row.DstMaxUID == 0 || f.resting[folderKey(job.Source, job.Part)] {
 			continue
 		}
 		if f.run.stopped() {

@@ -13,19 +13,10 @@ import (
 // renamedNow recognises the folders that the source calls by another name than
 // when they were copied: by UIDVALIDITY, by UIDs that only grew, and by sizes and
 // dates of the messages that the ledger knows under their UIDs.
-func renamedNow(ctx context.Context, src *imap.Source, store *state.Store, mapped []Mapped, known []state.Folder) ([]rename, error) {
+// numbers are what the source says of its folders.
+func renamedNow(ctx context.Context, src *imap.Source, store *state.Store, mapped []Mapped, known []state.Folder, numbers map[string]imap.Status) ([]rename, error) {
 	if !slices.ContainsFunc(known, func(f state.Folder) bool { return f.Rule == "" && f.SrcUIDValidity != 0 }) {
 		return nil, nil
-	}
-	var names []string
-	for _, m := range mapped {
-		if bySource(m.Rule) == "" {
-			names = append(names, m.Source)
-		}
-	}
-	numbers, err := src.Statuses(ctx, names)
-	if err != nil {
-		return nil, fmt.Errorf("status of the source's folders: %w", err)
 	}
 	groups, free := displaced(known, mapped, numbers)
 	if len(groups) == 0 || len(free) == 0 {
@@ -171,7 +162,7 @@ func (w *accountWork) followRenames(ctx context.Context, src *imap.Source, dst *
 	if err != nil {
 		return err
 	}
-	list, err := renamedNow(ctx, src, w.run.store, mapped, known)
+	list, err := renamedNow(ctx, src, w.run.store, mapped, known, w.numbers)
 	if err != nil || len(list) == 0 {
 		return err
 	}

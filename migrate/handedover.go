@@ -24,7 +24,7 @@ func (w *accountWork) handedOver(ctx context.Context, src *imap.Source) (bool, e
 	if err != nil || open[w.row.ID]+doubts[w.row.ID] > 0 {
 		return false, err
 	}
-	mapped, err := sourceFolders(ctx, src, w.plan, w.run.opts.Plan.Header.PolicyOf(w.plan))
+	mapped, err := w.list(ctx, src)
 	if err != nil {
 		return false, err
 	}
@@ -40,8 +40,8 @@ func (w *accountWork) handedOver(ctx context.Context, src *imap.Source) (bool, e
 	w.listed = map[string]bool{}
 	for _, job := range jobs {
 		w.listed[folderKey(job.Source, job.Part)] = true
-		if same, err := unchanged(ctx, src, job); err != nil || !same {
-			return false, err
+		if !w.unchanged(job) {
+			return false, nil
 		}
 	}
 	same, err := w.still(ctx, jobs)
@@ -74,21 +74,13 @@ func (r *runner) dryHandedOver(ctx context.Context, a *PlanAccount) (bool, error
 }
 
 // unchanged says whether the source has a folder as it was gone through last.
-func unchanged(ctx context.Context, src *imap.Source, job folderJob) (bool, error) {
+func (w *accountWork) unchanged(job folderJob) bool {
 	if job.Rule != "" {
-		return true, nil
+		return true
 	}
-	if !job.row.Complete || job.row.Fault != "" {
-		return false, nil
-	}
-	st, err := src.Status(ctx, job.Source)
-	if refused(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("status of %q: %w", job.Source, err)
-	}
-	return st.UIDValidity == job.row.SrcUIDValidity && st.UIDNext == job.row.SrcUIDNext && st.Messages == job.row.SrcExists, nil
+	st, told := w.numbers[job.Source]
+	return told && job.row.Complete && job.row.Fault == "" &&
+		st.UIDValidity == job.row.SrcUIDValidity && st.UIDNext == job.row.SrcUIDNext && st.Messages == job.row.SrcExists
 }
 
 // still says whether core has every folder that was filled, and in it as many

@@ -28,16 +28,21 @@ type SourceTree struct {
 
 // listTree lists what an account is filled from.
 func listTree(ctx context.Context, src *imap.Source, folder string) (SourceTree, error) {
+	return treeOf(ctx, src, src.List, folder)
+}
+
+// treeOf is listTree, by what list lists.
+func treeOf(ctx context.Context, src *imap.Source, list func(context.Context) ([]imap.Mailbox, error), folder string) (SourceTree, error) {
 	ns, err := src.Namespace(ctx)
 	unknown := refused(err) // RFC 2342 is an extension
 	if err != nil && !unknown {
 		return SourceTree{}, fmt.Errorf("namespaces: %w", err)
 	}
-	list, err := src.List(ctx)
+	boxes, err := list(ctx)
 	if err != nil {
 		return SourceTree{}, fmt.Errorf("list folders: %w", err)
 	}
-	t := SourceTree{Folders: asFolders(list), Spaces: namespacesOf(ns)}
+	t := SourceTree{Folders: asFolders(boxes), Spaces: namespacesOf(ns)}
 	if unknown {
 		t.Spaces.Personal = inboxPrefix(t.Folders)
 	}
@@ -52,10 +57,10 @@ func listTree(ctx context.Context, src *imap.Source, folder string) (SourceTree,
 		return t.only(found), err
 	}
 	// Some servers show public folders only to who asks for them by name.
-	if list, err = src.ListBelow(ctx, folder, t.delimiter(folder)); err != nil && !refused(err) {
+	if boxes, err = src.ListBelow(ctx, folder, t.delimiter(folder)); err != nil && !refused(err) {
 		return t, fmt.Errorf("list folder %q: %w", folder, err)
 	}
-	asked := SourceTree{Folders: asFolders(list), Spaces: t.Spaces}
+	asked := SourceTree{Folders: asFolders(boxes), Spaces: t.Spaces}
 	if err := markNotMail(ctx, src, asked.Folders, ""); err != nil {
 		return t, err
 	}
@@ -245,7 +250,12 @@ func someNames(list []SourceFolder, between string) string {
 // sourceFolders lists an account's folders and decides for each, by the
 // policy, where it goes.
 func sourceFolders(ctx context.Context, src *imap.Source, a *PlanAccount, p Policy) ([]Mapped, error) {
-	t, err := listTree(ctx, src, a.SourceFolder)
+	return mapSource(ctx, src, src.List, a, p)
+}
+
+// mapSource is sourceFolders, by what list lists.
+func mapSource(ctx context.Context, src *imap.Source, list func(context.Context) ([]imap.Mailbox, error), a *PlanAccount, p Policy) ([]Mapped, error) {
+	t, err := treeOf(ctx, src, list, a.SourceFolder)
 	if err != nil {
 		return nil, err
 	}
