@@ -16,7 +16,11 @@ func (w *dryWork) renames(ctx context.Context, src *imap.Source, mapped []Mapped
 	if w.account.ID == 0 {
 		return rows, nil
 	}
-	list, err := renamedNow(ctx, src, w.run.store, mapped, rows)
+	numbers, err := numbersOf(ctx, src, mapped)
+	if err != nil {
+		return nil, err
+	}
+	list, err := renamedNow(ctx, src, w.run.store, mapped, rows, numbers)
 	if err != nil || len(list) == 0 {
 		return rows, err
 	}

@@ -36,16 +36,23 @@ func (w *accountWork) list(ctx context.Context, src *imap.Source) ([]Mapped, err
 	if err != nil || w.numbers != nil {
 		return mapped, err
 	}
+	w.numbers, err = numbersOf(ctx, src, mapped)
+	return mapped, err
+}
+
+// numbersOf asks the source for the numbers of its folders.
+func numbersOf(ctx context.Context, src *imap.Source, mapped []Mapped) (map[string]imap.Status, error) {
 	var names []string
 	for _, m := range mapped {
 		if bySource(m.Rule) == "" {
 			names = append(names, m.Source)
 		}
 	}
-	if w.numbers, err = src.Statuses(ctx, names); err != nil {
+	numbers, err := src.Statuses(ctx, names)
+	if err != nil {
 		return nil, fmt.Errorf("status of the source's folders: %w", err)
 	}
-	return mapped, nil
+	return numbers, nil
 }
 
 // foreign counts the folders of others that the plan has for the login.
