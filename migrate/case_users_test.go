@@ -109,21 +109,27 @@ func (w *world) moveAsHer(from, to string, uids []uint32) {
 	if to == "" {
 		commands = slices.Delete(commands, 1, 2)
 	}
-	w.withKey(w.opts.Target, "ada@"+domain, func(_ context.Context, secret string) {
-		conn, err := tls.Dial("tcp", w.opts.Target.IMAP.Addr, w.opts.Target.IMAP.TLS)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		defer conn.Close()
-		lines := bufio.NewScanner(conn)
-		for i, command := range append([]string{fmt.Sprintf("LOGIN ada@%s %q", domain, secret)}, commands...) {
-			tag := fmt.Sprintf("t%d ", i)
-			fmt.Fprintf(conn, "%s%s\r\n", tag, command)
-			for lines.Scan() && !strings.HasPrefix(lines.Text(), tag) {
-			}
-			if !strings.HasPrefix(lines.Text(), tag+"OK") {
-				w.t.Fatalf("%s: %q %v", strings.Fields(command)[0], lines.Text(), lines.Err())
-			}
-		}
+	w.withKey(w.opts.Target, "ada@"+w.domain, func(_ context.Context, secret string) {
+		imapCommands(w.t, w.opts.Target.IMAP, "ada@"+w.domain, secret, commands...)
 	})
+}
+
+// imapCommands does what a mail program would, with no code of ours.
+func imapCommands(t *testing.T, server imap.Server, login, secret string, commands ...string) {
+	t.Helper()
+	conn, err := tls.Dial("tcp", server.Addr, server.TLS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	lines := bufio.NewScanner(conn)
+	for i, command := range append([]string{fmt.Sprintf("LOGIN %s %q", login, secret)}, commands...) {
+		tag := fmt.Sprintf("t%d ", i)
+		fmt.Fprintf(conn, "%s%s\r\n", tag, command)
+		for lines.Scan() && !strings.HasPrefix(lines.Text(), tag) {
+		}
+		if !strings.HasPrefix(lines.Text(), tag+"OK") {
+			t.Fatalf("%s: %q %v", strings.Fields(command)[0], lines.Text(), lines.Err())
+		}
+	}
 }
