@@ -119,18 +119,15 @@ func feeds(known []state.Folder, target string) bool {
 // folder's uid comes of the name that CREATE was given. It says whether the
 // folder is there.
 func (w *accountWork) detour(ctx context.Context, dst *imap.Target, path string, have map[string]bool) (bool, error) {
-	if w.run.platform.version.Major < 5 {
-		return false, nil
+	known, err := w.run.store.Folders(ctx, w.row.ID)
+	if err != nil || w.run.platform.version.Major < 5 || !slices.ContainsFunc(known, func(f state.Folder) bool { return f.Was != "" }) {
+		return false, err
 	}
 	step := renameStep{uniqueName(path+" (new)", maxPathOctets, func(s string) bool { return have[s] }), path}
 	if err := w.run.store.BeginRename(ctx, state.FolderRename{Account: w.row.ID, From: step.from, To: step.to, Run: w.run.id}); err != nil {
 		return false, err
 	}
 	if err := w.create(ctx, dst, []string{step.from}); err != nil {
-		return false, err
-	}
-	known, err := w.run.store.Folders(ctx, w.row.ID)
-	if err != nil {
 		return false, err
 	}
 	if have, err = w.targetFolders(ctx, dst); err != nil || !have[step.from] {
