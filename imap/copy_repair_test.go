@@ -290,3 +290,36 @@ func count(srv *imaptest.Server, verb string) (n int) {
 	}
 	return n
 }
+
+// TestCopyKeywordsFull: once a folder takes no further keyword, the messages
+// that bring one go without, at once, and no more of them are refused.
+func TestCopyKeywordsFull(t *testing.T) {
+	p := newPair(t, "MULTIAPPEND")
+	p.opts.RetryDelays = []time.Duration{time.Hour} // nobody waits for a keyword
+	refused := 0
+	p.dst.SetQuirks(imaptest.Quirks{Refuse: func(m imaptest.Message) string {
+		if slices.ContainsFunc(m.Flags, func(f string) bool { return strings.HasPrefix(f, "key") }) {
+			refused++
+			return "NO Too many user flags in mailbox"
+		}
+		return ""
+	}})
+	for i := range 100 {
+		flags := []string{`\Seen`, "old"}
+		if i > 20 {
+			flags = append(flags, fmt.Sprintf("key%d", i))
+		}
+		p.from.Append(imaptest.Message{Body: letter(i, ""), InternalDate: time.Unix(1e9+int64(i), 0), Flags: flags})
+	}
+	p.mustCopy()
+	p.equal() // STORE takes here what APPEND doesn't
+	if refused > 30 {
+		t.Errorf("%d messages were refused", refused)
+	}
+	if len(p.ledger.doubts) > 0 || count(p.src, "FETCH") > 20 {
+		t.Errorf("%d doubts, %d FETCH", len(p.ledger.doubts), count(p.src, "FETCH"))
+	}
+	if tally := p.mustCopy(); tally.Flagged+tally.Copied != 0 {
+		t.Errorf("again: %+v", tally)
+	}
+}

@@ -198,6 +198,7 @@ func noRight(err error) bool {
 // for want of space or of a right, others will be as well.
 func (w *writer) together(f flight) {
 	w.redo = append(w.redo, f)
+	w.full = w.full || tooManyFlags(serverWords(f.refused))
 	if w.tight = w.tight || overQuota(f.refused); noRight(f.refused) && w.halt == nil {
 		w.halt = &RightError{Mailbox: w.opts.Target, Err: f.refused}
 	}

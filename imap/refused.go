@@ -28,7 +28,7 @@ func (w *writer) refused(m *spooled, err error) (o Outcome, again bool, next *sp
 		}
 		return o, false, nil
 	case aboutFlags(words) && !w.bare[m.UID] && len(lacking(o.Flags, systemFlags(o.Flags))) > 0:
-		w.full = w.full || strings.Contains(strings.ToLower(words), "too many")
+		w.full = w.full || tooManyFlags(words)
 		w.bare[m.UID] = true
 		o.Fate = Pending
 		return o, false, m
@@ -105,6 +105,10 @@ func aboutFlags(words string) bool {
 	words = strings.ToLower(words)
 	return strings.Contains(words, "flag") || strings.Contains(words, "keyword")
 }
+
+// tooManyFlags knows Cyrus' words for a folder that has all the keywords that it
+// can hold: each message that brings another will be refused as well.
+func tooManyFlags(words string) bool { return aboutFlags(words) && strings.Contains(words, "Too many") }
 
 // resendMended sends what was refused as it was in its other form, each alone.
 // The answers to the first forms are recorded: nothing of them is on the target.
