@@ -39,17 +39,17 @@ func TestC17FoldersThatAreNone(t *testing.T) {
 		}
 	}
 	folder("[Gmail]", imaptest.MailboxOptions{NoSelect: true})
-	folder("[Gmail]/All Mail", imaptest.MailboxOptions{SpecialUse: `\All`}, 1, 2, 3, 4, 5)
-	folder("[Gmail]/Starred", imaptest.MailboxOptions{SpecialUse: `\Flagged`}, 1)
-	folder("[Gmail]/Important", imaptest.MailboxOptions{Attributes: []string{`\Important`}}, 2, 3)
+	folder("[Gmail]/Zz one", imaptest.MailboxOptions{SpecialUse: `\All`}, 1, 2, 3, 4, 5)
+	folder("[Gmail]/Zz two", imaptest.MailboxOptions{SpecialUse: `\Flagged`}, 1)
+	folder("[Gmail]/Zz three", imaptest.MailboxOptions{Attributes: []string{`\Important`}}, 2, 3)
 	folder("[Gmail]/Messages envoyés", imaptest.MailboxOptions{SpecialUse: `\Sent`}, 4, 5)
 	folder("Projects", imaptest.MailboxOptions{NoSelect: true})
 	folder("Projects/2019", imaptest.MailboxOptions{NoSelect: true})
 	folder("Projects/2019/Bridge", imaptest.MailboxOptions{}, 1, 2)
 	folder("Work", imaptest.MailboxOptions{}, 3)
 	w.plan()
-	want := map[string]string{"[Gmail]": migrate.RuleNoSelect, "[Gmail]/All Mail": migrate.RuleVirtual, "[Gmail]/Starred": migrate.RuleVirtual,
-		"[Gmail]/Important": migrate.RuleVirtual, "Projects": migrate.RuleNoSelect, "Projects/2019": migrate.RuleNoSelect}
+	want := map[string]string{"[Gmail]": migrate.RuleNoSelect, "[Gmail]/Zz one": migrate.RuleVirtual, "[Gmail]/Zz two": migrate.RuleVirtual,
+		"[Gmail]/Zz three": migrate.RuleVirtual, "Projects": migrate.RuleNoSelect, "Projects/2019": migrate.RuleNoSelect}
 	for _, f := range w.planFolders() {
 		if f.Rule != want[f.Source] {
 			t.Errorf("the plan says of %q: %q, %q", f.Source, f.Rule, f.Reason)
@@ -72,7 +72,7 @@ func TestC17FoldersThatAreNone(t *testing.T) {
 	w.balanced("first run")
 	_, rows := w.ledger()
 	for _, f := range rows {
-		if f.Source == "[Gmail]/All Mail" && (f.SrcExists != 5 || f.Rule != migrate.RuleVirtual) {
+		if f.Source == "[Gmail]/Zz one" && (f.SrcExists != 5 || f.Rule != migrate.RuleVirtual) {
 			t.Errorf("the ledger says of the view: %+v", f)
 		}
 	}
