@@ -250,6 +250,7 @@ type pair struct {
 	src, dst *imaptest.Server
 	from, to *imaptest.Mailbox
 	srcAddr  string
+	enter    imap.Credentials // of the source; empty: user's
 	dstAddr  string
 	dialing  map[string]imap.Options // by "source" and "target"
 	ledger   *memLedger
@@ -285,7 +286,7 @@ func newPair(t *testing.T, caps ...string) *pair {
 
 // dial opens both sessions, the target's through addr if it isn't empty.
 func (p *pair) dial(addr string) (*imap.Source, *imap.Target, error) {
-	src, err := imap.DialSource(p.t.Context(), imap.Server{Addr: p.srcAddr, Security: imap.Plaintext}, imap.Credentials{Login: user, Secret: "secret"}, p.dialing["source"])
+	src, err := imap.DialSource(p.t.Context(), imap.Server{Addr: p.srcAddr, Security: imap.Plaintext}, cmp.Or(p.enter, imap.Credentials{Login: user, Secret: "secret"}), p.dialing["source"])
 	if err != nil {
 		return nil, nil, err
 	}

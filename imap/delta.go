@@ -29,9 +29,10 @@ import (
 type delta struct {
 	*copier
 	there   uidSpans
-	fresh   uint32    // the full listing begins here
-	changed []Message // ascending, not in a page yet
-	upTo    uint64    // what changed is known up to here
+	fresh   uint32          // the full listing begins here
+	changed []Message       // ascending, not in a page yet
+	vague   map[uint32]bool // changed, and not told how
+	upTo    uint64          // what changed is known up to here
 	walk    rowWalk
 	then    *page // the first one from fresh on
 }
@@ -56,17 +57,30 @@ func newDelta(ctx context.Context, p *pages, from Status) (*delta, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &delta{copier: p.copier, fresh: newest, walk: rowWalk{ledger: p.ledger, window: p.opts.Window, end: newest - 1}}
-	changes, steps, end := d.changes(1)
-	there := p.src.presence(from.Messages)
-	steps = append(steps, there.steps(presenceAhead)...)
+	d := &delta{copier: p.copier, fresh: newest, vague: map[uint32]bool{}, walk: rowWalk{ledger: p.ledger, window: p.opts.Window, end: newest - 1}}
 	p.first = uint64(newest)
-	last := p.bound()
-	fresh := p.gather(last)
-	l, list := p.src.listStep(newest, open(last), fresh.add)
-	err = p.src.exchanges(ctx, append(steps, list)...)
-	if err == nil {
-		err = errors.Join(changes.listing.finish(), l.finish())
+	changed, _, steps := d.changes(1)
+	there, fresh := p.src.presence(from.Messages), p.gather(p.bound())
+	// One listing for both: a server that works at several commands at a time, as
+	// Dovecot does, may answer one while another's answers are awaited.
+	l, list := p.src.listStep(newest, open(fresh.last), nil)
+	l.first, l.deliver = 1, func(m *partial) error {
+		if m.UID < newest {
+			return d.change(changed, m)
+		}
+		return fresh.add(m.Message)
+	}
+	steps = append(append(steps, there.steps(presenceAhead)...), list)
+	for i := range steps {
+		steps[i].each = func(r *response) error {
+			if r.name == "FETCH" {
+				return l.response(r)
+			}
+			return errors.Join(l.response(r), there.response(r))
+		}
+	}
+	if err = p.src.exchanges(ctx, steps...); err == nil {
+		err = l.finish()
 	}
 	if err == nil {
 		d.there, err = there.all(ctx)
@@ -77,7 +91,7 @@ func newDelta(ctx context.Context, p *pages, from Status) (*delta, error) {
 	case err != nil:
 		return nil, fmt.Errorf("list what changed in %q: %w", p.opts.Source, err)
 	}
-	d.take(changes, end)
+	d.take(changed)
 	d.then = fresh.page(newest)
 	return d, nil
 }
@@ -103,29 +117,34 @@ func (c *copier) newestKnown(ctx context.Context) (uint32, error) {
 	return top, nil
 }
 
-// changing is a CHANGEDSINCE under way.
-type changing struct {
-	*gathering
-	listing *listing
-}
-
-// changes makes the command for what changed from UID first on, before fresh, and
-// says how far it goes. There are no steps where nothing is left to ask for.
-func (d *delta) changes(first uint64) (changing, []step, uint64) {
+// changes makes the command for what changed from UID first on, before fresh, in a
+// stretch of bounded length. There are no steps where nothing is left to ask for.
+func (d *delta) changes(first uint64) (*gathering, *listing, []step) {
 	end := min(first+changesSpan*uint64(d.opts.Window)-1, uint64(d.fresh)-1)
 	g := d.gather(uint32(end))
-	l, list := d.src.listStep(uint32(first), uint32(end), g.add)
 	if first > end {
-		return changing{g, l}, nil, end
+		return g, nil, nil
 	}
+	l, list := d.src.listStep(uint32(first), uint32(end), nil)
+	l.deliver = func(m *partial) error { return d.change(g, m) }
 	list.command += changedSince(d.state.SrcModSeq)
-	return changing{g, l}, []step{list}, end
+	return g, l, []step{list}
+}
+
+// change takes a message that changed. One of which not all is told was changed
+// just now, and the server tells of that unasked: it is asked for.
+func (d *delta) change(into *gathering, m *partial) error {
+	if _, all := d.src.listItems(); m.seen&all != all {
+		d.vague[m.UID] = true
+		return nil
+	}
+	return into.add(m.Message)
 }
 
 // take keeps what a CHANGEDSINCE gave, which may have been cut.
-func (d *delta) take(c changing, end uint64) {
-	slices.SortFunc(c.listed, byUID)
-	d.changed, d.upTo = append(d.changed, c.listed...), min(end, uint64(c.end))
+func (d *delta) take(g *gathering) {
+	slices.SortFunc(g.listed, byUID)
+	d.changed, d.upTo = append(d.changed, g.listed...), uint64(g.end)
 }
 
 // next gives the next page below fresh, and false after the last. errNoSum asks for
@@ -158,10 +177,10 @@ func (d *delta) next(ctx context.Context) (p page, more bool, err error) {
 // changedTo gives, and forgets, what changed up to a UID.
 func (d *delta) changedTo(ctx context.Context, last uint32) ([]Message, error) {
 	for d.upTo < uint64(last) {
-		changes, steps, end := d.changes(d.upTo + 1)
+		changed, l, steps := d.changes(d.upTo + 1)
 		err := d.src.exchanges(ctx, steps...)
 		if err == nil {
-			err = changes.listing.finish()
+			err = l.finish()
 		}
 		switch {
 		case refusedAlone(err):
@@ -169,7 +188,7 @@ func (d *delta) changedTo(ctx context.Context, last uint32) ([]Message, error) {
 		case err != nil:
 			return nil, fmt.Errorf("list what changed in %q: %w", d.opts.Source, err)
 		}
-		d.take(changes, end)
+		d.take(changed)
 	}
 	n := 0
 	for n < len(d.changed) && d.changed[n].UID <= last {
@@ -223,12 +242,18 @@ func (d *delta) ask(ctx context.Context, p page, guessed map[uint32]bool) ([]Mes
 	for _, f := range diff.Flags {
 		uids = append(uids, f.SrcUID)
 	}
+	for _, m := range p.listed {
+		if d.vague[m.UID] {
+			uids = append(uids, m.UID)
+		}
+	}
 	missing := len(diff.Vanished)
 	uids = slices.Concat(uids[:missing:missing], slices.DeleteFunc(uids[missing:], func(uid uint32) bool { return !guessed[uid] }))
 	if len(uids) == 0 {
 		return p.listed, nil
 	}
 	slices.Sort(uids)
+	uids = slices.Compact(uids)
 	answers, err := d.src.listed(ctx, uids)
 	if err != nil {
 		return nil, fmt.Errorf("list %q: %w", d.opts.Source, err)
