@@ -96,6 +96,10 @@ func (w *world) malformed(refuses map[string]bool) {
 		if m.State != state.Copied || strings.Contains(m.Note, imap.RepairedNote) != repaired {
 			t.Errorf("UID %d is %v, noted as %q", uid, m.State, m.Note)
 		}
+		found := w.where(migrate.WhereOptions{Address: address, Folder: "Odd", UID: uid})
+		if len(found.Fates) != 1 || found.Fates[0].Now != migrate.NowThere || (found.Fates[0].SentSHA256 != "") != (m.Repaired != nil) {
+			t.Errorf("UID %d is where? %+v", uid, found)
+		}
 	}
 	for range 2 {
 		if res := w.verify(migrate.RereadAll); res.OK != 1 || res.Reread != res.Messages || res.Messages != 24 {

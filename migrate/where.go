@@ -65,6 +65,8 @@ type Fate struct {
 	InternalDate *time.Time `json:"internal_date,omitempty"`
 	SHA1         string     `json:"sha1,omitempty"`
 	SHA256       string     `json:"sha256,omitempty"`
+	SentSHA1     string     `json:"sent_sha1,omitempty"` // of the copy, where the message was repaired
+	SentSHA256   string     `json:"sent_sha256,omitempty"`
 	LookedAt     *time.Time `json:"folder_last_run,omitempty"`
 
 	validity uint32
@@ -346,6 +348,9 @@ func fateOfRow(f state.Folder, m state.Message) Fate {
 		out.SHA1, out.SHA256 = hex.EncodeToString(m.SHA1[:]), hex.EncodeToString(m.SHA256[:])
 	}
 	out.Removed = m.State == state.Vanished && m.Removed && m.DstGone
+	if m.Repaired != nil {
+		out.SentSHA1, out.SentSHA256 = hex.EncodeToString(m.Repaired.SHA1[:]), hex.EncodeToString(m.Repaired.SHA256[:])
+	}
 	if m.State == state.Excluded {
 		out.Rule, out.Reason = m.Reason, ""
 	}

@@ -90,6 +90,9 @@ func whereText(out io.Writer, found migrate.Whereabouts) error {
 		if f.InternalDate != nil || f.SHA1 != "" {
 			w.say("    message of %s, %s, SHA-1 %s", when(f.InternalDate, "no date"), migrate.AboutSize(max(0, f.Size)), orNone(f.SHA1))
 		}
+		if f.SentSHA1 != "" {
+			w.say("    what was sent in its place has SHA-1 %s", f.SentSHA1)
+		}
 		if f.LookedAt != nil {
 			w.say("    the folder was last gone through %s", moment(*f.LookedAt))
 		}
