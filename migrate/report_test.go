@@ -45,7 +45,7 @@ func TestCertificateAccountsForEveryMessage(t *testing.T) {
 	m[4].State = state.Vanished
 	m[5].DstGone = true
 	m[6].Note = "the target dates it 2020-01-01T00:00:00Z, as it does an identical message; flags not kept: $x"
-	m[7].Note = "the source gives no usable date; taken from Received; the target refused its flags: a b"
+	m[7].Note = "the source gives no usable date; taken from Received; flags not kept: a b"
 	m[8].Note = imap.MungedNote + " 00"
 	b.must(b.Record(t.Context(), f.ID, m))
 	f.SrcExists = 8
