@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"bmsync/imap"
 	"bmsync/migrate/objects"
@@ -184,9 +186,14 @@ func (w *accountWork) create(ctx context.Context, dst *imap.Target, paths []stri
 	if err := w.run.store.NoteMade(ctx, w.row.ID, w.run.id, paths); err != nil {
 		return err
 	}
+	levels := map[int][]string{} // by depth: a parent is there before its children are asked for
 	for _, path := range paths {
-		if err := dst.Create(ctx, w.box.imap(path)); err != nil && !refused(err) {
-			return fmt.Errorf("create folder %q: %w", path, err)
+		depth := strings.Count(path, "/")
+		levels[depth] = append(levels[depth], w.box.imap(path))
+	}
+	for _, depth := range slices.Sorted(maps.Keys(levels)) {
+		if err := dst.CreateAll(ctx, levels[depth]); err != nil {
+			return fmt.Errorf("create folders: %w", err)
 		}
 	}
 	return nil
@@ -214,10 +221,8 @@ func (w *accountWork) subscribe(ctx context.Context, dst *imap.Target, jobs []fo
 		}
 	}
 	slices.Sort(paths)
-	for _, path := range slices.Compact(paths) {
-		if err := dst.Subscribe(ctx, path); err != nil && !refused(err) {
-			return fmt.Errorf("subscribe to folder %q: %w", path, err)
-		}
+	if err := dst.SubscribeAll(ctx, slices.Compact(paths)); err != nil {
+		return fmt.Errorf("subscribe to folders: %w", err)
 	}
 	return nil
 }
@@ -272,10 +277,20 @@ func (w *accountWork) firstContact(ctx context.Context, dst *imap.Target) error 
 		return err
 	}
 	total, inbox := uint32(0), uint32(0)
+	var names []string
 	for name := range have {
-		st, err := dst.Status(ctx, w.box.imap(name))
-		if err != nil {
-			return fmt.Errorf("status of %q: %w", name, err)
+		names = append(names, w.box.imap(name))
+	}
+	numbers, err := dst.Statuses(ctx, names)
+	if err != nil {
+		return fmt.Errorf("status of the target's folders: %w", err)
+	}
+	for name := range have {
+		st, ok := numbers[w.box.imap(name)]
+		if !ok { // alone it says why
+			if st, err = dst.Status(ctx, w.box.imap(name)); err != nil {
+				return fmt.Errorf("status of %q: %w", name, err)
+			}
 		}
 		total += st.Messages
 		if name == w.box.inbox() {
