@@ -220,6 +220,7 @@ type copier struct {
 	refusing bool // a message is, or stays, refused
 	gap      sizeGap
 	listed   []Message       // the page of the source's listing that is worked off
+	refusals map[int]int     // of the source, by place in it
 	bare     map[uint32]bool // to be sent with system flags only: the target refused others
 	full     bool            // the target takes no more different keywords in this folder
 	lacking  []FlagChange    // of adopted messages, of moved ones, and of bare ones
@@ -385,7 +386,7 @@ func (c *copier) window(ctx context.Context, p page) error {
 		}
 	}
 	c.pages.known = len(p.known)
-	c.listed = p.listed
+	c.listed, c.refusals = p.listed, map[int]int{}
 	d := Compare(p.listed, p.known, c.opts.Rules)
 	if n := len(d.Others); n > 0 {
 		return &WentBackError{"source", c.opts.Source, fmt.Sprintf("%d UIDs that were copied are other messages now", n)}

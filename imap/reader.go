@@ -16,10 +16,9 @@ type reader struct {
 	ready chan *batch
 	ahead *ahead
 
-	missing  []Message   // left out of the answers
-	refusals map[int]int // by place in the listing
-	mu       sync.Mutex
-	open     []*reading // asked for and not handed over, in order
+	missing []Message // left out of the answers
+	mu      sync.Mutex
+	open    []*reading // asked for and not handed over, in order
 }
 
 // reading is a batch being fetched.

@@ -7,8 +7,8 @@ import (
 )
 
 // SickError ends the account for now: the source refuses one message after the
-// other, which says something of the server rather than of the messages. None
-// of them is recorded as refused.
+// other, which says something of the server rather than of the messages. No more
+// than the budget are recorded as refused.
 type SickError struct {
 	Mailbox string
 	Refused int    // messages, of
@@ -32,9 +32,6 @@ func (r *reader) sick(m Message, words string) error {
 		return nil
 	}
 	at, _ := slices.BinarySearchFunc(r.listed, m.UID, func(l Message, uid uint32) int { return cmp.Compare(l.UID, uid) })
-	if r.refusals == nil {
-		r.refusals = map[int]int{}
-	}
 	place := at / sickAmong
 	r.refusals[place]++
 	if n := r.refusals[place]; n > r.opts.SourceErrors {

@@ -260,8 +260,8 @@ func TestC15OneMailUnavailable(t *testing.T) {
 
 // TestC15SickSource: UIDs 100 to 400 are all refused. That isn't three hundred
 // broken mails but a server that is ill: the account stops soon, what is well
-// has been copied, nothing is recorded as refused, and no run ends green. Who
-// knows better says so.
+// has been copied, no more than the budget is recorded as refused, and no run
+// ends green. Who knows better says so.
 func TestC15SickSource(t *testing.T) {
 	w := newWorld(t, bmsim.Config{}, "ada", "bruno")
 	box := w.source.User("ada@old.example").CreateMailbox("Letters", imaptest.MailboxOptions{})
@@ -278,13 +278,13 @@ func TestC15SickSource(t *testing.T) {
 	for range 2 {
 		w.source.ClearJournal()
 		res := w.run()
-		if res.Outcome() != migrate.Partial || res.States[migrate.AccountPartial] != 1 || res.States[migrate.AccountComplete] != 1 || res.Refused > 0 {
+		if res.Outcome() != migrate.Partial || res.States[migrate.AccountPartial] != 1 || res.States[migrate.AccountComplete] != 1 || res.Refused > 50 {
 			t.Fatalf("the run ended with %v: %+v", res.Outcome(), res)
 		}
 		if one := res.Notable[0]; !strings.Contains(one.Reason, `51 of 200 messages side by side in folder "Letters": NO Internal error`) || !strings.Contains(one.Mend, "message_errors: 0") {
 			t.Errorf("told as %q, %q", one.Reason, one.Mend)
 		}
-		if n := len(w.source.Journal().Of("UID FETCH")); n > 150 {
+		if n := len(w.source.Journal().Of("UID FETCH")); n > 200 {
 			t.Errorf("%d requests to a server that is ill", n)
 		}
 	}
