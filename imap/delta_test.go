@@ -2,6 +2,7 @@ package imap_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -76,6 +77,10 @@ func TestDeltaIsWhatAListingGives(t *testing.T) {
 				full := fast.sibling()
 				fast.opts.Window, full.opts.Window = uint32(3+r.IntN(20)), 1000
 				full.opts.ListEvery = time.Nanosecond
+				if seed%2 == 1 { // a part of a folder that is split
+					fast.opts.Only = func(_ context.Context, m imap.Message) (bool, error) { return m.InternalDate.Year()%2 == 0, nil }
+					full.opts.Only = fast.opts.Only
+				}
 				rules, n, deltas := imap.Rules{}, 0, 0
 				for range 30 {
 					scramble(r, fast.from, &n)
@@ -119,8 +124,8 @@ func TestDeltaIsWhatAListingGives(t *testing.T) {
 					if x, y := picture(fast.to, false), picture(full.to, false); !slices.Equal(x, y) {
 						t.Fatalf("the targets differ:\n%s", firstDifference(x, y))
 					}
-					if !a.Unmoved && a.Listed != b.Listed {
-						t.Fatalf("%d messages are listed, %d in full", a.Listed, b.Listed)
+					if !a.Unmoved && (a.Listed != b.Listed || a.Elsewhere != b.Elsewhere) {
+						t.Fatalf("%d messages are listed and %d elsewhere, %d and %d in full", a.Listed, a.Elsewhere, b.Listed, b.Elsewhere)
 					}
 				}
 				if deltas < 3 {
@@ -129,6 +134,51 @@ func TestDeltaIsWhatAListingGives(t *testing.T) {
 			})
 		}
 	}
+}
+
+// What a server says of changes isn't believed where it doesn't fit the ledger, and
+// not for ever.
+func TestDeltaIsNotTakenOnTrust(t *testing.T) {
+	for name, spoil := range map[string]func(p *pair){
+		"HIGHESTMODSEQ fell":          func(p *pair) { p.state.SrcModSeq += 1000 },
+		"no HIGHESTMODSEQ before":     func(p *pair) { p.state.SrcModSeq = 0 },
+		"none now":                    func(p *pair) { p.src.SetQuirks(imaptest.Quirks{Without: []string{"CONDSTORE"}}) },
+		"a message that no row knows": func(p *pair) { delete(p.ledger.rows, 5) },
+		"a pass that wasn't complete": func(p *pair) { p.state.Complete = false },
+		"a week ago":                  func(p *pair) { p.opts.Now = func() time.Time { return time.Now().AddDate(0, 0, 8) } },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPair(t)
+			p.fill(30)
+			p.mustCopy()
+			p.fill(1)
+			if got := p.mustCopy(); got.InFull || got.Copied != 1 {
+				t.Fatalf("as it is: %+v", got)
+			}
+			spoil(p)
+			p.fill(1)
+			if got := p.mustCopy(); !got.InFull || got.Listed != 32 || p.ledger.rows[5].DstUID == 0 {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+	t.Run("a source that was restored and filled again", func(t *testing.T) {
+		p := newPair(t)
+		p.fill(30)
+		last := p.from.Messages()[29]
+		last.Body, _ = p.from.Body(30)
+		p.to.Append(last) // so that its copy isn't the newest of the target, which is looked at too
+		p.opts.Adopt = true
+		p.mustCopy()
+		newest := p.ledger.rows[30]
+		newest.Size, newest.InternalDate = newest.Size+1000, newest.InternalDate.AddDate(0, 1, 0)
+		p.ledger.rows[30] = newest
+		p.fill(1)
+		var back *imap.WentBackError
+		if _, err := p.copy(""); !errors.As(err, &back) || back.Side != "source" {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 // traffic counts what goes over the connections of one side: octets, and round
