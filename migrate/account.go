@@ -368,6 +368,9 @@ func (w *accountWork) sumUp(ctx context.Context) (told string, err error) {
 	}
 	if res.State == AccountComplete && res.NewRefusals {
 		res.Reason = fmt.Sprintf("%d messages were refused; bmsync report names them", res.Refused)
+		if res.Refused == 1 {
+			res.Reason = "1 message was refused; bmsync report names it"
+		}
 	}
 	return told, nil
 }

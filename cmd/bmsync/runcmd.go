@@ -44,7 +44,7 @@ and verified on one that is.`,
 			}
 			defer j.close()
 			o.Plan, o.Sources, o.Target, o.StateDir = j.opts.Plan, j.opts.Sources, j.opts.Target, j.opts.StateDir
-			o.Limits, o.Logger, o.Stop, o.NewPassword = j.opts.Limits, j.opts.Logger, j.opts.Stop, j.opts.NewPassword
+			o.Limits, o.Logger, o.Stop, o.NewPassword, o.Quarantine = j.opts.Limits, j.opts.Logger, j.opts.Stop, j.opts.NewPassword, j.opts.Quarantine
 			o.Events, o.Command = a.events().tell, "run"
 			if o.WithoutRehearsal != "" && o.Target.Rehearsal {
 				return &usageError{fmt.Errorf("--without-rehearsal is for production, and target %s is a rehearsal", o.Target.Name)}
@@ -155,7 +155,7 @@ func runText(w io.Writer, r migrate.RunResult, bmsync string) error {
 	}
 	switch {
 	case r.NewRefusals:
-		out.say("refused: %s, some of them told for the first time, hence exit code 3; bmsync report --target %s names them", many(r.Refused, "message"), r.Target)
+		out.say("refused: %s, not all of them told before, hence exit code 3; bmsync report --target %s names them", many(r.Refused, "message"), r.Target)
 	case r.Refused > 0:
 		out.say("refused: %s, told by earlier runs; bmsync report --target %s names them", many(r.Refused, "message"), r.Target)
 	}
