@@ -347,3 +347,27 @@ func (w *world) dates(u *imaptest.User, policy migrate.Dates) {
 		w.t.Errorf("verify: %+v", res)
 	}
 }
+
+// TestFaithlessTargetIsStoppedEarly: a BlueMind that changes what it stores, and
+// says in its answers that it didn't, gets a few messages of an account, also when
+// the run is started again.
+func TestFaithlessTargetIsStoppedEarly(t *testing.T) {
+	w := newWorld(t, bmsim.Config{}, "dora")
+	inbox := w.source.User("dora@old.example").Mailbox("INBOX")
+	for n := range 300 {
+		inbox.Append(message(n))
+	}
+	w.plan()
+	if err := w.sim.Faults().AddIMAP(bmsim.IMAPFault{Kind: bmsim.AlteredHidden}); err != nil {
+		t.Fatal(err)
+	}
+	for run := 1; run <= 2; run++ {
+		res := w.run()
+		if res.Outcome() != migrate.Blocked || !strings.Contains(res.Notable[0].Reason, "other bytes") {
+			t.Fatalf("run %d ended with %v: %+v", run, res.Outcome(), res.Notable)
+		}
+		if n := len(w.read(w.opts.Target, w.rows[0].Address)["INBOX"]); n > run*16 { // the guard's
+			t.Errorf("%d messages were written in %d runs", n, run)
+		}
+	}
+}
