@@ -346,7 +346,7 @@ func (w *accountWork) sumUp(ctx context.Context) (told string, err error) {
 	if err != nil {
 		return "", err
 	}
-	res.NewRefusals = told != "" && told != w.row.Told
+	res.NewRefusals = news(told, w.row.Told)
 	doubts, err := store.OpenDoubts(ctx)
 	if err != nil {
 		return "", err

@@ -3,8 +3,10 @@ package migrate
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
+	"encoding/base64"
 	"fmt"
+	"slices"
+	"strings"
 
 	"bmsync/imap"
 	"bmsync/state"
@@ -48,10 +50,14 @@ func lostBetween(folders []state.Folder, sums map[int64]state.Sums) map[string]i
 	return says
 }
 
-// refusals is a digest over an account's refused messages, "" if there are
-// none: by it a run knows which of them an earlier run has told of.
-func refusals(ctx context.Context, store *state.Store, folders []state.Folder) (digest string, count int64, err error) {
-	h := sha256.New()
+// toldMost is how many refusals of an account are remembered one by one; of more
+// there is one digest, by which any change counts as news.
+const toldMost = 10_000
+
+// refusals names an account's refused messages, each by 8 characters, "" if there
+// are none: by it a run knows which of them an earlier run has told of.
+func refusals(ctx context.Context, store *state.Store, folders []state.Folder) (told string, count int64, err error) {
+	all, each := sha256.New(), strings.Builder{}
 	for _, f := range folders {
 		if f.SrcUIDValidity == 0 {
 			continue
@@ -67,14 +73,47 @@ func refusals(ctx context.Context, store *state.Store, folders []state.Folder) (
 			if err != nil {
 				return "", 0, err
 			}
-			if m.State == state.Refused {
-				count++
-				fmt.Fprintf(h, "%d %d %d %s\n", f.ID, m.SrcUIDValidity, m.SrcUID, m.Reason)
+			if m.State != state.Refused {
+				continue
+			}
+			sum := sha256.Sum256(fmt.Appendf(nil, "%d %d %d %s\n", f.ID, m.SrcUIDValidity, m.SrcUID, m.Reason))
+			all.Write(sum[:])
+			if count++; count <= toldMost {
+				each.WriteString(base64.RawURLEncoding.EncodeToString(sum[:toldBytes]))
 			}
 		}
 	}
-	if count == 0 {
+	switch {
+	case count == 0:
 		return "", 0, nil
+	case count > toldMost:
+		return toldWhole + base64.RawURLEncoding.EncodeToString(all.Sum(nil)), count, nil
 	}
-	return hex.EncodeToString(h.Sum(nil)), count, nil
+	return each.String(), count, nil
+}
+
+// toldBytes of a digest stand for a refusal; toldWhole begins the digest of all.
+const (
+	toldBytes = 6
+	toldWhole = "="
+)
+
+// news says whether one of the refusals isn't among those told of before.
+func news(told, before string) bool {
+	if told == before {
+		return false
+	}
+	if strings.HasPrefix(told, toldWhole) || strings.HasPrefix(before, toldWhole) {
+		return told != ""
+	}
+	known := map[string]bool{}
+	for one := range slices.Chunk([]byte(before), toldBytes/3*4) {
+		known[string(one)] = true
+	}
+	for one := range slices.Chunk([]byte(told), toldBytes/3*4) {
+		if !known[string(one)] {
+			return true
+		}
+	}
+	return false
 }

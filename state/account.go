@@ -35,7 +35,7 @@ type Account struct {
 	VerifiedAt        time.Time
 	VerifiedPolicy    string
 	VerifiedResult    string
-	Told              string // digest over the refusals that a run has told of
+	Told              string // the refusals that a run has told of, as migrate names them
 	Writer            string // of a share: the address of the user whose key fills it
 	Adopt             bool   // the target held mail when we first came: look for each message's content there before it is copied
 }

@@ -392,7 +392,7 @@ func noteText(kind string) string {
 	case migrate.NoteDateMissing:
 		return "the source gave no usable date"
 	case migrate.NoteDateWrapped:
-		return "dated before 1970, as the source meant a date after 2100"
+		return "dated before 1970: the source says a date after 2100, because 32 bits do not hold it"
 	case migrate.NoteKeywordsLost:
 		return "flags or keywords were not kept"
 	case migrate.NoteRepaired:
