@@ -335,5 +335,5 @@ func (w *dryWork) folder(ctx context.Context, src *imap.Source, job *folderJob, 
 			w.tooLarge++
 		}
 	}
-	return w.follow.folder(ctx, w.run.store, row, st, listed, d.Copy)
+	return w.follow.folder(ctx, w.run.store, row, st, listed, d.Copy, job.Target)
 }

@@ -73,7 +73,7 @@ func (w *dryWork) gone(ctx context.Context, src *imap.Source, mapped []Mapped, r
 		if err == nil || !noSuchMailbox(err) {
 			continue
 		}
-		if err := w.follow.folder(ctx, w.run.store, f, imap.Status{UIDValidity: f.SrcUIDValidity}, nil, nil); err != nil {
+		if err := w.follow.folder(ctx, w.run.store, f, imap.Status{UIDValidity: f.SrcUIDValidity}, nil, nil, ""); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,8 @@ type Departing struct {
 	Size      int64     `json:"size"`
 	// Moved says that a message of this size and date is new in another folder:
 	// whether it is the same one is known once it is read.
-	Moved bool `json:"moved,omitempty"`
+	Moved bool   `json:"moved,omitempty"`
+	To    string `json:"to,omitempty"` // target folder that it would be moved to; "" where it may be one of several
 }
 
 // every is how many copies an account must have for the loss of all of them to be

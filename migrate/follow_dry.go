@@ -18,12 +18,19 @@ type dryFollow struct {
 	list  []Departing
 	sums  [][20]byte // of list's messages
 	here  map[[20]byte]int
-	open  int64        // of list, those that an earlier run found gone already
-	fresh map[twin]int // messages that are new in their folders
+	open  int64          // of list, those that an earlier run found gone already
+	fresh map[twin]fresh // messages that are new in their folders
 }
 
 // twin is what a listing shows of a message.
 type twin struct{ size, date int64 }
+
+// fresh counts messages that look alike, and says the target folder that they are
+// due to come to; "" where there are several.
+type fresh struct {
+	n  int
+	to string
+}
 
 // follows readies the list, where the account's source is followed.
 func (w *dryWork) follows(ctx context.Context, policy PresyncPolicy, jobs []folderJob) error {
@@ -31,17 +38,25 @@ func (w *dryWork) follows(ctx context.Context, policy PresyncPolicy, jobs []fold
 		return nil
 	}
 	count, err := feedsOf(ctx, w.run.store, w.account, jobs)
-	w.follow = &dryFollow{feeds: count, fresh: map[twin]int{}, here: map[[20]byte]int{}}
+	w.follow = &dryFollow{feeds: count, fresh: map[twin]fresh{}, here: map[[20]byte]int{}}
 	return err
 }
 
-// folder lists the copies of one folder that are due to go, and what is new in it.
-func (f *dryFollow) folder(ctx context.Context, store *state.Store, row state.Folder, st imap.Status, listed, fresh []imap.Message) error {
+// folder lists the copies of one folder that are due to go, and what is new in it
+// and would come to the target's folder to.
+func (f *dryFollow) folder(ctx context.Context, store *state.Store, row state.Folder, st imap.Status, listed, added []imap.Message, to string) error {
 	if f == nil {
 		return nil
 	}
-	for _, m := range fresh {
-		f.fresh[twin{m.Size, m.InternalDate.Unix()}]++
+	for _, m := range added {
+		key := twin{m.Size, m.InternalDate.Unix()}
+		seen, known := f.fresh[key]
+		if !known {
+			seen.to = to
+		} else if seen.to != to {
+			seen.to = "" // one of several
+		}
+		f.fresh[key] = fresh{seen.n + 1, seen.to}
 	}
 	if row.ID == 0 || row.SrcUIDValidity != st.UIDValidity || f.feeds[foldName(row.Target)] != 1 || len(listed) < int(st.Messages) {
 		return nil
@@ -87,9 +102,10 @@ func (w *dryWork) departs(ctx context.Context, one *AccountResult) (steps []stri
 	moved, lost := 0, int64(0)
 	for i := range f.list {
 		d := &f.list[i]
-		if key := (twin{d.Size, d.Date.Unix()}); f.fresh[key] > 0 {
-			f.fresh[key]--
-			d.Moved = true
+		key := twin{d.Size, d.Date.Unix()}
+		if seen := f.fresh[key]; seen.n > 0 {
+			f.fresh[key] = fresh{seen.n - 1, seen.to}
+			d.Moved, d.To = true, seen.to
 			moved++
 			w.messages--
 			w.bytes -= d.Size

@@ -167,7 +167,7 @@ func TestFollowAsks(t *testing.T) {
 	if err != nil || len(dry.Notable) != 1 || dry.Outcome() != migrate.Blocked {
 		t.Fatalf("%+v, %v", dry, err)
 	}
-	if list := dry.Notable[0].Departing; len(list) != 63 || list[0].UID != 1 || list[0].Target != "Letters" || list[0].TargetUID == 0 || list[0].Date.IsZero() || list[0].Moved || !list[60].Moved {
+	if list := dry.Notable[0].Departing; len(list) != 63 || list[0].UID != 1 || list[0].Target != "Letters" || list[0].TargetUID == 0 || list[0].Date.IsZero() || list[0].Moved || !list[60].Moved || list[60].To != "Other" {
 		t.Errorf("the dry list has %d: %+v", len(list), list[:min(len(list), 2)])
 	}
 	res := w.run()

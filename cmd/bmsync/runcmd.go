@@ -238,19 +238,36 @@ func notableText(out *lines, n migrate.AccountResult) {
 // listed is how many messages of an account are told one by one.
 const listed = 20
 
-// departingText lists what a run would take off the target.
+// departingText lists what a run would take off the target: what it would delete
+// first, since that is what a person has to decide.
 func departingText(out *lines, list []migrate.Departing) {
-	for i, d := range list {
-		if i == listed {
-			out.say("      … and %d more; --json has them all", len(list)-i)
-			return
+	for _, moved := range []bool{false, true} {
+		told, left := 0, 0
+		for _, d := range list {
+			if d.Moved != moved {
+				continue
+			}
+			if told++; told > listed {
+				left++
+				continue
+			}
+			out.say("      %s, of %s, %s (at the source it was %q UID %d)", departure(d), d.Date.Format("2006-01-02 15:04"), migrate.AboutSize(d.Size), d.Folder, d.UID)
 		}
-		what := "delete"
-		if d.Moved {
-			what = "move"
+		if verb := map[bool]string{false: "delete", true: "move"}[moved]; left > 0 {
+			out.say("      … and %d more to %s; --json has them all", left, verb)
 		}
-		out.say("      %s %s UID %d → %s UID %d, of %s, %s", what, d.Folder, d.UID, d.Target, d.TargetUID, d.Date.Format("2006-01-02 15:04"), migrate.AboutSize(d.Size))
 	}
+}
+
+// departure says where a copy is, and what would become of it.
+func departure(d migrate.Departing) string {
+	switch {
+	case !d.Moved:
+		return fmt.Sprintf("delete %q UID %d", d.Target, d.TargetUID)
+	case d.To == "":
+		return fmt.Sprintf("move %q UID %d to another folder", d.Target, d.TargetUID)
+	}
+	return fmt.Sprintf("move %q UID %d to %q", d.Target, d.TargetUID, d.To)
 }
 
 func moreAt(r migrate.RunResult) string {
