@@ -61,6 +61,15 @@ type CopyOptions struct {
 	// Adopt looks for each message's content among target messages that no
 	// row claims, before it is appended.
 	Adopt bool
+	// UsersDelete says that any number of copies may have been deleted by users of
+	// the target: those that are missing are noted, and never taken for a loss.
+	// Other messages under our UIDs, or a UIDNEXT below them, are one all the same.
+	UsersDelete bool
+	// Moved counts those of the missing copies that are elsewhere on the target, by
+	// their content, where users moved them; nil: none are known. It is called only
+	// where so many are missing that it would be taken for a loss, and no more than
+	// MostLost; it may select other mailboxes of the target.
+	Moved func(ctx context.Context, lost []Claim) (int, error)
 	// Relist compares both sides even where no number has moved.
 	Relist bool
 	// Departures only marks what vanished from the source, where the folder can't

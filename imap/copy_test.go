@@ -532,6 +532,8 @@ func TestCopyWentBack(t *testing.T) {
 			p.remake(func(i int) bool { return i%2 == 0 })
 		}, "target"},
 		{"most messages gone from the target", func(p *pair) {
+			p.fill(30)
+			p.mustCopy()
 			for i, m := range p.to.Messages() {
 				if i%2 == 0 {
 					p.to.Expunge(m.UID)

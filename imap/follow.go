@@ -139,9 +139,10 @@ func keptOut(note, flag string) bool {
 }
 
 // ContentOf gives the SHA-1 of the wanted messages of a mailbox with UIDs from
-// first on, by UID. Those whose SHA-1 the server doesn't say are read.
-func ContentOf(ctx context.Context, dst *Target, mailbox string, first uint32, want func(Message) bool) (map[uint32][20]byte, error) {
-	c := &copier{dst: dst, opts: CopyOptions{Target: mailbox}.withDefaults()}
+// first on, by UID. Those whose SHA-1 the server doesn't say are asked of digests,
+// which is as CopyOptions.Digests, or read.
+func ContentOf(ctx context.Context, dst *Target, mailbox string, first uint32, digests func(context.Context, uint32, func(uint32, [20]byte)) error, want func(Message) bool) (map[uint32][20]byte, error) {
+	c := &copier{dst: dst, opts: CopyOptions{Target: mailbox, Digests: digests}.withDefaults()}
 	found, err := c.hashed(ctx, first, 0, want)
 	if err != nil {
 		return nil, err

@@ -81,8 +81,9 @@ func (c *copier) lookAtTarget(ctx context.Context) (present int, err error) {
 		return 0, &WentBackError{"target", c.opts.Target, fmt.Sprintf("%d UIDs that we wrote hold other messages now", seen.strangers)}
 	case all == 0:
 		return present, nil
-	case manyGone(seen.gone, seen.ours):
-		return 0, &WentBackError{"target", c.opts.Target, fmt.Sprintf("%d of the %d messages that we wrote are gone", seen.gone, seen.ours)}
+	}
+	if err := c.bearable(ctx, all, present+all, seen.lost); err != nil {
+		return 0, err
 	}
 	c.tally.Notes = append(c.tally.Notes, fmt.Sprintf("%d messages were deleted on the target after they were copied", all))
 	for _, l := range c.ledgers() {
@@ -96,10 +97,41 @@ func (c *copier) lookAtTarget(ctx context.Context) (present int, err error) {
 	return present, nil
 }
 
+// bearable gives a *WentBackError where too many copies are newly missing for
+// their users to have deleted them: gone of those that were there until now. What
+// was moved to another folder isn't gone. lost are the missing ones, or more than
+// MostLost of them.
+func (c *copier) bearable(ctx context.Context, gone, until int, lost []Claim) error {
+	if c.opts.UsersDelete || !manyGone(gone, until) {
+		return nil
+	}
+	moved := 0
+	if c.opts.Moved != nil && len(lost) <= MostLost {
+		var err error
+		if moved, err = c.opts.Moved(ctx, lost); err != nil {
+			return fmt.Errorf("look for what was moved from %q: %w", c.opts.Target, err)
+		}
+	}
+	if gone -= moved; !manyGone(gone, until) {
+		return nil
+	}
+	what := fmt.Sprintf("%d of the %d messages that we wrote are gone", gone, until)
+	if moved > 0 {
+		what += fmt.Sprintf(", and %d were moved to other folders", moved)
+	}
+	return &WentBackError{"target", c.opts.Target, what}
+}
+
+// MostLost bounds the missing copies that are looked for in other folders, and
+// with them what is kept and read for it. Where more are missing from one folder,
+// a person decides.
+const MostLost = 20_000
+
 // shown counts what became of our copies.
 type shown struct {
 	ours, gone, strangers int
 	fresh                 []uint32 // source UIDs of copies not known to be gone before
+	lost                  []Claim  // the same, of all ledgers, but no more than it takes to know that they are too many
 }
 
 func (c *copier) lookAtPage(ctx context.Context, page []Claim, seen *shown) error {
@@ -115,6 +147,10 @@ func (c *copier) lookAtPage(ctx context.Context, page []Claim, seen *shown) erro
 			seen.gone++
 			if !cl.Gone {
 				seen.fresh = append(seen.fresh, cl.SrcUID)
+				if len(seen.lost) <= MostLost {
+					cl.Flags = nil
+					seen.lost = append(seen.lost, cl)
+				}
 			}
 		case differs(m, cl):
 			seen.strangers++
@@ -166,9 +202,15 @@ func differs(m Message, cl Claim) bool {
 	return size && date
 }
 
-// manyGone is where deletions by a user end and a lost target begins.
-func manyGone(gone, ours int) bool {
-	return gone > 1 && gone == ours || gone > 10 && gone*10 > ours
+// manyGone is where the deletions of users end and a lost folder begins: gone of
+// the copies that were there until now. It is the last of the signs. A target that
+// was put back shows by its UIDNEXT, or by other messages under our UIDs; where
+// both are as they were, somebody at work on it is by far the likelier. Of that, an
+// afternoon's tidying up is borne (20, or a fifth), and an emptied folder where it
+// held no more than one is emptied of by hand (10): those who lose a mailbox lose
+// its large folders, too.
+func manyGone(gone, until int) bool {
+	return gone == until && gone > 10 || gone > 20 && gone*5 > until
 }
 
 // unmoved says whether the source's numbers prove that there is nothing to do.

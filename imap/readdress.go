@@ -43,7 +43,7 @@ func (c *copier) readdress(ctx context.Context, to Status) (present int, err err
 		}
 		found, gone = found+kept+len(m.found), gone+len(m.gone)
 	}
-	if ours = found + gone; found == 0 || manyGone(gone, ours) {
+	if ours = found + gone; found == 0 || manyLost(gone, ours) {
 		return 0, &WentBackError{"target", c.opts.Target, fmt.Sprintf("UIDVALIDITY was %d and is %d: the folder was made anew, and holds %d of the %d messages that we wrote", was, to.UIDValidity, found, ours)}
 	}
 	note := fmt.Sprintf("the target's folder was made anew (UIDVALIDITY was %d and is %d): %d of the %d messages that we wrote were found in it by their content", was, to.UIDValidity, found, ours)
@@ -70,6 +70,11 @@ func (c *copier) readdress(ctx context.Context, to Status) (present int, err err
 	c.state.DstUIDValidity, c.state.DstUIDNext, c.state.DstExists, c.state.DstModSeq = to.UIDValidity, 0, 0, 0
 	return found, nil
 }
+
+// manyLost is where a folder that was made anew isn't taken for ours any more. It
+// is nearer than manyGone, since no user's doing gives a folder another
+// UIDVALIDITY: a restore does, or a move to another server, and both may lose mail.
+func manyLost(gone, ours int) bool { return gone > 10 && gone*10 > ours }
 
 func (c *copier) formerValidities() (list []uint32) {
 	for _, f := range c.formers {

@@ -38,6 +38,7 @@ func (w *accountWork) folder(ctx context.Context, src *imap.Source, dst *imap.Ta
 func (w *accountWork) look(ctx context.Context, src *imap.Source, dst *imap.Target, job *folderJob) (imap.Tally, error) {
 	o := w.copyOptions(job)
 	w.follow.options(job, &o)
+	o.Moved = func(ctx context.Context, missing []imap.Claim) (int, error) { return w.movedByUsers(ctx, dst, missing) }
 	next, tally, err := imap.CopyMailbox(ctx, src, dst, w.books(job.row.ID), engineState(job.row), o)
 	w.result.Copied += tally.Copied
 	w.result.Bytes += tally.Bytes
@@ -98,7 +99,7 @@ func (w *accountWork) copyOptions(job *folderJob) imap.CopyOptions {
 		Source: job.Source, Target: w.box.imap(job.Target), Only: job.only(), Others: w.others(job.row), Digests: w.digests(job.Target),
 		Rules: rules, Guard: &w.guard, Quarantine: w.run.kept.of(o.Target.Name, w.entry.Address, job.Source),
 		Batch: o.Limits.BatchMessages, BatchBytes: o.Limits.BatchBytes, Budget: w.run.budget, SpoolDir: o.SpoolDir,
-		Unanswered: countsIn(&w.unanswered, job.Source), Undelivered: countsIn(&w.undelivered, job.Source), StandStill: o.Limits.Settle, RetryDelays: o.RetryDelays, SourceErrors: o.Limits.MessageErrors, Adopt: w.row.Adopt, KeepTouched: w.row.Phase == PhaseLive, Stop: o.Stop, Now: o.Now,
+		Unanswered: countsIn(&w.unanswered, job.Source), Undelivered: countsIn(&w.undelivered, job.Source), StandStill: o.Limits.Settle, RetryDelays: o.RetryDelays, SourceErrors: o.Limits.MessageErrors, Adopt: w.row.Adopt, KeepTouched: w.row.Phase == PhaseLive, UsersDelete: w.row.Phase == PhaseLive || w.box.emptied(job.Target), Stop: o.Stop, Now: o.Now,
 		Progress: func(kind string, n int, octets int64) {
 			switch kind {
 			case "copied":

@@ -35,6 +35,18 @@ func (b box) share() bool { return b.home.share != "" }
 // inbox is the folder that stands for INBOX.
 func (b box) inbox() string { return b.home.path(b.home.inbox) }
 
+// emptied says whether a folder is one that users empty with a click, all at once
+// (Trash and Junk), or below one.
+func (b box) emptied(target string) bool {
+	for _, role := range []Role{RoleTrash, RoleJunk} {
+		name := b.home.roles[role]
+		if path := b.home.path(name); name != "" && (target == path || strings.HasPrefix(target, path+"/")) {
+			return true
+		}
+	}
+	return false
+}
+
 // core is what BlueMind's core calls a folder of plan or state.
 func (b box) core(target string) string {
 	if !b.share() {

@@ -2,6 +2,7 @@ package migrate_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"bmsync/bmapi/bmsim"
 	"bmsync/imap"
+	"bmsync/imap/imaptest"
 	"bmsync/migrate"
 )
 
@@ -20,7 +22,7 @@ import (
 // the source moves or deletes of these is left to the user.
 func TestC29UsersAtWork(t *testing.T) {
 	w := newWorld(t, bmsim.Config{}, "ada")
-	box := w.letters("INBOX", 0, 250) // so that 20 are no lost mailbox
+	box := w.letters("INBOX", 0, 100)
 	w.letters("Archive", 500, 5)
 	w.plan()
 	w.complete()
@@ -89,9 +91,148 @@ func TestC29UsersAtWork(t *testing.T) {
 		t.Errorf("%+v", res)
 	}
 	got := w.read(w.opts.Target, "ada@"+domain)
-	if len(got["Mine"]) != 10 || len(got["Archive"]) != 7 || len(got["INBOX"]) != 250-20+3-2 {
+	if len(got["Mine"]) != 10 || len(got["Archive"]) != 7 || len(got["INBOX"]) != 100-20+3-2 {
 		t.Errorf("Mine %d, Archive %d, INBOX %d", len(got["Mine"]), len(got["Archive"]), len(got["INBOX"]))
 	}
+	w.proves()
+	w.idle()
+}
+
+// TestUsersTidyUp: what users of the target may move and delete before go-live,
+// from a folder of 100 messages with 40 more in another, until the account waits
+// for a person, and that in the end they may do all.
+func TestUsersTidyUp(t *testing.T) {
+	type step func(w *world, at func(from, to int) []uint32)
+	mine := func(w *world) {
+		w.asHer(func(dst *imap.Target) error { return dst.Create(w.t.Context(), "Mine") })
+	}
+	tests := map[string]struct {
+		do     step
+		set    func(w *world)
+		live   bool
+		blocks bool
+		told   string
+	}{
+		"moves 60, deletes 20": {do: func(w *world, at func(from, to int) []uint32) {
+			mine(w)
+			w.moveAsHer("INBOX", "Mine", at(0, 30))
+			w.moveAsHer("INBOX", "Archive", at(30, 60))
+			w.moveAsHer("INBOX", "", at(60, 80))
+		}, told: "60 of the 80 "},
+		"moves all": {do: func(w *world, at func(from, to int) []uint32) {
+			mine(w)
+			w.moveAsHer("INBOX", "Mine", at(0, 100))
+		}, told: "100 of the 100 "},
+		"deletes 30": {do: func(w *world, at func(from, to int) []uint32) {
+			w.moveAsHer("INBOX", "", at(0, 30))
+		}, blocks: true},
+		"deletes 30 that the source has twice": {do: func(w *world, at func(from, to int) []uint32) {
+			w.moveAsHer("INBOX", "", at(0, 30))
+		}, set: func(w *world) { w.letters("Archive", 0, 100) }, blocks: true},
+		"deletes 30 that arrived elsewhere, too": {do: func(w *world, at func(from, to int) []uint32) {
+			w.moveAsHer("INBOX", "", at(0, 30))
+			var others []imaptest.Message // of the same sizes and dates
+			for i := range 30 {
+				m := message(i)
+				m.Body = bytes.Replace(m.Body, []byte("letter"), []byte("LETTER"), 1)
+				others = append(others, m)
+			}
+			w.appendAs("ada@"+w.domain, "Archive", others)
+		}, blocks: true},
+		"deletes a small folder's messages": {do: func(w *world, _ func(from, to int) []uint32) {
+			w.moveAsHer("Small", "", []uint32{1, 2})
+		}, set: func(w *world) { w.letters("Small", 800, 2) }},
+		"empties the trash": {do: func(w *world, _ func(from, to int) []uint32) {
+			w.empty("Trash")
+		}, set: func(w *world) { w.letters("Trash", 800, 30) }},
+		"live, deletes 60": {live: true, do: func(w *world, at func(from, to int) []uint32) {
+			w.moveAsHer("INBOX", "", at(0, 60))
+		}},
+		"live, deletes all": {live: true, do: func(w *world, at func(from, to int) []uint32) {
+			w.moveAsHer("INBOX", "", at(0, 100))
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, bmsim.Config{}, "ada")
+			w.letters("INBOX", 0, 100)
+			w.letters("Archive", 500, 40)
+			if test.set != nil {
+				test.set(w)
+			}
+			w.plan()
+			w.opts.Final = test.live
+			w.complete()
+			w.opts.Final = false
+			uids, rows := w.sourceUIDs("INBOX"), w.fated("INBOX")
+			test.do(w, func(from, to int) (out []uint32) {
+				for _, uid := range uids[from:to] {
+					out = append(out, rows[uid].DstUID)
+				}
+				return out
+			})
+			before := w.held()
+			w.letters("INBOX", 900, 3)
+			var said []string
+			w.opts.Events = func(e migrate.Event) { said = append(said, e.Text) }
+			if res := w.run(); test.blocks {
+				if res.Outcome() != migrate.Blocked || !strings.Contains(res.Notable[0].Reason, "30 of the 100 messages that we wrote are gone") {
+					t.Errorf("%v: %+v", res.Outcome(), res.Notable)
+				}
+				return
+			} else if res.Outcome() != migrate.Complete || res.Copied != 3 {
+				t.Fatalf("%+v", res)
+			}
+			w.opts.Events = nil
+			if test.told != "" && !slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, test.told) }) {
+				t.Errorf("said: %q", said)
+			}
+			after := w.held()
+			for _, line := range before {
+				if !slices.Contains(after, line) {
+					t.Errorf("gone: %s", line)
+				}
+			}
+			if len(after) != len(before)+3 {
+				t.Errorf("%d messages came", len(after)-len(before))
+			}
+			w.proves()
+			w.idle()
+		})
+	}
+}
+
+// TestUsersMovedBeforeACut: a run that goes no further than to where messages were
+// moved to doesn't hide that from the next one.
+func TestUsersMovedBeforeACut(t *testing.T) {
+	w := newWorld(t, bmsim.Config{}, "ada")
+	w.letters("Archive", 0, 10) // is gone through first
+	w.letters("INBOX", 500, 40)
+	w.plan()
+	w.complete()
+	var uids []uint32
+	for _, m := range w.fated("INBOX") {
+		uids = append(uids, m.DstUID)
+	}
+	w.moveAsHer("INBOX", "Archive", uids)
+	w.letters("Archive", 900, 1)
+	w.letters("INBOX", 950, 1)
+	stop := make(chan struct{})
+	w.opts.Stop = stop
+	w.opts.Events = func(e migrate.Event) {
+		if e.Kind == migrate.EventFolder && e.Folder == "Archive" {
+			close(stop)
+		}
+	}
+	if res := w.run(); res.Outcome() != migrate.Interrupted || res.Copied != 1 {
+		t.Fatalf("%v: %+v", res.Outcome(), res)
+	}
+	w.opts.Stop, w.opts.Events = nil, nil
+	if res := w.complete(); res.Copied != 1 {
+		t.Errorf("%+v", res)
+	}
+	w.wantCounts("moved", map[string]int{"Archive": 51, "INBOX": 1})
 	w.proves()
 	w.idle()
 }

@@ -3,6 +3,9 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"bmsync/imap"
 	"bmsync/state"
@@ -19,16 +22,12 @@ type missed struct {
 // another.
 const movedByUser = "on the target, by a user of it"
 
-// mostMissed bounds the copies that are looked for in other folders.
-const mostMissed = 2000
-
 // tellMoved looks for copies that were just missed among what came into the
 // target's folders since they were last gone through, and says of those that are
-// there that a user moved them. Only messages of the same size and date are asked
-// for their SHA-1, so that it costs a listing of what is new. since has the
-// UIDNEXT of the folders that runs fill, as it was then.
+// there that a user moved them. since has the UIDNEXT of the folders that runs
+// fill, as it was then.
 func (w *accountWork) tellMoved(ctx context.Context, dst *imap.Target, since map[string]uint32) error {
-	lost := map[twin][]lostCopy{}
+	lost := lostCopies{}
 	all := 0
 	for _, x := range w.missed {
 		for _, uid := range x.srcUIDs {
@@ -38,73 +37,126 @@ func (w *accountWork) tellMoved(ctx context.Context, dst *imap.Target, since map
 				}
 				if m.State == state.Copied || m.State == state.Present {
 					sum, _, size := m.OnTarget()
-					key := twin{size, m.InternalDate.Unix()}
-					lost[key] = append(lost[key], lostCopy{x, uid, sum})
+					lost.add(size, m.InternalDate, lostCopy{x, uid, sum, storedSHA1(m.Note)})
 					all++
 				}
 			}
 		}
 	}
 	w.missed = nil
-	if all == 0 || all > mostMissed {
+	if all == 0 || all > imap.MostLost {
 		return nil
 	}
-	have, err := w.targetFolders(ctx, dst)
-	if err != nil {
-		return err
-	}
-	told := 0
-	for name := range have {
-		n, err := w.tellMovedTo(ctx, dst, name, since[name], lost)
-		if err != nil && !refused(err) {
-			return err
-		}
-		told += n
-	}
-	if told > 0 {
+	told, err := w.find(ctx, dst, lost, since, func(x lostCopy, name string) error {
+		note := fmt.Sprintf("moved to %q %s", name, movedByUser)
+		return w.run.store.Annotate(ctx, x.folder, x.sources, map[uint32]string{x.srcUID: note})
+	})
+	if err == nil && told > 0 {
 		w.run.event(Event{Kind: EventWarning, Account: w.plan.Address, Messages: told,
 			Text: fmt.Sprintf("%d of the %d messages that were missing had been moved to another folder of the target", told, all)})
 	}
-	return nil
+	return err
+}
+
+// movedByUsers counts the missing copies that are in the target's folders under other
+// UIDs. All of these are gone through: a run that was killed may have gone through
+// a folder after the move, and not through the one that it came from.
+func (w *accountWork) movedByUsers(ctx context.Context, dst *imap.Target, missing []imap.Claim) (int, error) {
+	lost := lostCopies{}
+	for _, cl := range missing {
+		lost.add(cl.Size, cl.InternalDate, lostCopy{srcUID: cl.SrcUID, sha1: cl.SHA1, stored: cl.Stored})
+	}
+	return w.find(ctx, dst, lost, nil, nil)
 }
 
 // lostCopy is the row of a copy that was missed, and its content.
 type lostCopy struct {
 	missed
-	srcUID uint32
-	sha1   [20]byte
+	srcUID       uint32
+	sha1, stored [20]byte // stored: what the target made of it, if not zero
 }
 
-func (w *accountWork) tellMovedTo(ctx context.Context, dst *imap.Target, name string, first uint32, lost map[twin][]lostCopy) (told int, err error) {
-	st, err := dst.Status(ctx, w.box.imap(name))
-	if err != nil || st.Messages == 0 || first >= st.UIDNext && first > 0 {
-		return 0, err
+// lostCopies are by what a listing shows of them, so that few bodies are asked for.
+type lostCopies map[twin][]lostCopy
+
+func (l lostCopies) add(size int64, date time.Time, x lostCopy) {
+	key := twin{size, date.Unix()}
+	l[key] = append(l[key], x)
+}
+
+// take takes out one with this content.
+func (l lostCopies) take(key twin, sum [20]byte) (lostCopy, bool) {
+	i := slices.IndexFunc(l[key], func(x lostCopy) bool { return x.sha1 == sum || x.stored == sum })
+	if i < 0 {
+		return lostCopy{}, false
 	}
-	dates := map[uint32]twin{}
-	found, err := imap.ContentOf(ctx, dst, w.box.imap(name), max(first, 1), func(m imap.Message) bool {
-		key := twin{m.Size, m.InternalDate.Unix()}
-		if len(lost[key]) > 0 {
-			dates[m.UID] = key
-		}
-		return len(lost[key]) > 0
-	})
+	x := l[key][i]
+	l[key] = slices.Delete(l[key], i, i+1)
+	return x, true
+}
+
+// find looks for lost copies in all folders of the target, from the UIDs that
+// since says on, and counts those that are there; found may be nil. What is a copy
+// of ours itself isn't one that was moved: a source may have a message twice.
+func (w *accountWork) find(ctx context.Context, dst *imap.Target, lost lostCopies, since map[string]uint32, found func(x lostCopy, name string) error) (n int, err error) {
+	have, err := w.targetFolders(ctx, dst)
 	if err != nil {
 		return 0, err
 	}
-	for uid, sum := range found {
-		list := lost[dates[uid]]
-		for i, x := range list {
-			if x.sha1 != sum {
+	rows, err := w.run.store.Folders(ctx, w.row.ID)
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(have)) {
+		in, err := w.findIn(ctx, dst, name, since[name], rows, lost)
+		if err != nil && !refused(err) {
+			return n, err
+		}
+		for _, x := range in {
+			if found == nil {
 				continue
 			}
-			note := fmt.Sprintf("moved to %q %s", name, movedByUser)
-			if err := w.run.store.Annotate(ctx, x.folder, x.sources, map[uint32]string{x.srcUID: note}); err != nil {
-				return told, err
+			if err := found(x, name); err != nil {
+				return n, err
 			}
-			lost[dates[uid]] = append(list[:i:i], list[i+1:]...)
-			told++
-			break
+		}
+		n += len(in)
+	}
+	return n, nil
+}
+
+// findIn takes those that are in one folder out of lost.
+func (w *accountWork) findIn(ctx context.Context, dst *imap.Target, name string, first uint32, rows []state.Folder, lost lostCopies) (found []lostCopy, err error) {
+	st, err := dst.Status(ctx, w.box.imap(name))
+	if err != nil || st.Messages == 0 || first >= st.UIDNext && first > 0 {
+		return nil, err
+	}
+	first = max(first, 1)
+	var ours []uint32
+	for _, row := range rows {
+		if row.Target == name && row.DstMaxUID >= first {
+			if err := w.run.store.ClaimedUIDs(ctx, row.ID, st.UIDValidity, first, func(uid uint32) { ours = append(ours, uid) }); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return told, nil
+	slices.Sort(ours)
+	looks := map[uint32]twin{}
+	sums, err := imap.ContentOf(ctx, dst, w.box.imap(name), first, w.digests(name), func(m imap.Message) bool {
+		key := twin{m.Size, m.InternalDate.Unix()}
+		if len(lost[key]) == 0 {
+			return false
+		}
+		if _, is := slices.BinarySearch(ours, m.UID); is {
+			return false
+		}
+		looks[m.UID] = key
+		return true
+	})
+	for _, uid := range slices.Sorted(maps.Keys(sums)) {
+		if x, is := lost.take(looks[uid], sums[uid]); is {
+			found = append(found, x)
+		}
+	}
+	return found, err
 }
