@@ -25,7 +25,7 @@ func (w *writer) found(msgs []*spooled) ([]adopted, error) {
 	list, forms := make([]wanted, len(msgs)), make([][]*spooled, len(msgs))
 	for i, m := range msgs {
 		list[i] = wanted{sha1: m.sha1, munged: m.munged, date: m.InternalDate}
-		if m.defects == 0 {
+		if m.repairable() == 0 {
 			continue
 		}
 		var err error
@@ -67,9 +67,9 @@ func (w *writer) settled(ctx context.Context, m *spooled, found adopted) (Outcom
 		w.tally.Adopted++
 		return o, true, nil
 	}
-	if limit := w.opts.Rules.MaxSize; limit > 0 && m.size > limit {
+	if w.tooLarge(m) {
 		o := w.outcome(m)
-		o.Fate, o.By, o.Reason = Refused, byLimit, tooLargeReason(m.size, limit)
+		o.Fate, o.By, o.Reason = Refused, byLimit, tooLargeReason(m.size, w.opts.Rules.MaxSize)
 		w.tally.Refused++
 		w.refusing = true
 		return o, true, w.keep(ctx, m, &o)

@@ -251,13 +251,15 @@ func (r Rules) mendable(k Known) bool {
 // ownTrouble says whether a refusal, in the words of the ledger, is about the
 // server or the folder rather than about the message, so that another try may
 // succeed: BlueMind 5 says "unknown error", and "Rejected" of a folder that is
-// missing as well as of an empty message; Cyrus has I/O errors.
+// missing as well as of an empty message; Cyrus has I/O errors. Where the words
+// name a defect of the message, as PostgreSQL's do behind an "unknown error", it
+// is no trouble of the server's.
 func ownTrouble(reason string, size int64) bool {
 	if strings.HasPrefix(reason, "fetch:") {
 		return true
 	}
 	text, isNo := strings.CutPrefix(reason, "NO ")
-	if !isNo {
+	if !isNo || refusedFor(reason, size) != 0 {
 		return false
 	}
 	for _, s := range []string{"[UNAVAILABLE]", "[INUSE]", "[SERVERBUG]", "[TRYCREATE]", "[OVERQUOTA]", "unknown error", "System I/O error", "Over quota"} {

@@ -79,38 +79,52 @@ func twinOf(m Message) twin { return twin{m.InternalDate.Unix(), m.Size} }
 // there is none. Those of the same INTERNALDATE go first, so that each of several
 // with the same octets gets its own. What is left goes to whoever has none, for a
 // target may keep another date, but for as many as are reserved, since somebody
-// still to come has their date.
+// still to come has their date. So does what repairs can have made of a message,
+// whatever its date: it may be somebody's own octets.
 func (c *contents) assign(list []wanted, reserved map[twin]int) []Message {
 	out := make([]Message, len(list))
+	sameDate := func(w wanted) fits { return func(e *content, _ []content) bool { return e.date == w.date.Unix() } }
+	free := func(e *content, same []content) bool {
+		twins := 0
+		for j := range same {
+			if !same[j].taken && same[j].twin() == e.twin() {
+				twins++
+			}
+		}
+		return twins > reserved[e.twin()]
+	}
 	for i, w := range list {
-		out[i] = c.take(w, func(e *content, _ []content) bool { return e.date == w.date.Unix() })
+		out[i] = c.take(w.own(), w.first, sameDate(w))
 		if t := twinOf(out[i]); reserved[t] > 0 {
 			reserved[t]--
 		}
 	}
 	for i, w := range list {
+		if dated := sameDate(w); out[i].UID == 0 {
+			out[i] = c.take(w.forms, w.first, func(e *content, same []content) bool { return dated(e, same) && free(e, same) })
+		}
+	}
+	for i, w := range list {
 		if out[i].UID == 0 {
-			out[i] = c.take(w, func(e *content, same []content) bool {
-				twins := 0
-				for j := range same {
-					if !same[j].taken && same[j].twin() == e.twin() {
-						twins++
-					}
-				}
-				return twins > reserved[e.twin()]
-			})
+			out[i] = c.take(append(w.own(), w.forms...), w.first, free)
 		}
 	}
 	return out
 }
 
-// take takes the first message that is wanted and fits, beside all that have
-// the same octets.
-func (c *contents) take(w wanted, fits func(e *content, same []content) bool) Message {
-	for _, sum := range append([][20]byte{w.sha1, w.munged}, w.forms...) {
+// own are the octets of a message that no repair was made of.
+func (w wanted) own() [][20]byte { return [][20]byte{w.sha1, w.munged} }
+
+// fits says whether a message may be taken, of all that have the same octets.
+type fits func(e *content, same []content) bool
+
+// take takes the first message with one of the hashes, from UID first on, that
+// fits.
+func (c *contents) take(sums [][20]byte, first uint32, fits fits) Message {
+	for _, sum := range sums {
 		same := c.same(sum)
 		for i := range same {
-			if e := &same[i]; !e.taken && e.uid >= w.first && fits(e, same) {
+			if e := &same[i]; !e.taken && e.uid >= first && fits(e, same) {
 				e.taken = true
 				return c.message(e)
 			}

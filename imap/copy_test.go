@@ -51,7 +51,7 @@ func (l *memLedger) Known(_ context.Context, first, last uint32) ([]imap.Known, 
 	for _, o := range sorted(l.rows) {
 		if o.SrcUID >= first && o.SrcUID <= last {
 			out = append(out, imap.Known{SrcUID: o.SrcUID, DstUID: o.DstUID, Size: o.Size, InternalDate: o.InternalDate, Flags: o.Flags,
-				SHA1: o.SHA1, Fate: o.Fate, Reason: o.Reason, By: o.By, Note: o.Note, DateText: o.DateText, DstGone: l.gone[o.SrcUID]})
+				SHA1: o.SHA1, Fate: o.Fate, Reason: o.Reason, By: o.By, Note: o.Note + l.notes[o.SrcUID], DateText: o.DateText, DstGone: l.gone[o.SrcUID]})
 		}
 	}
 	return out, nil

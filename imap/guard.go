@@ -60,7 +60,7 @@ type proof struct {
 	first               bool // it is of the first messages: octets are read back
 	begun               bool
 	ours, lost, undated int
-	dated               int    // otherwise than we said, and not by the target's clock
+	dated               int    // otherwise by nowWindow or more, and not by the target's clock
 	flagged, unflagged  int    // with system flags, and without those they had
 	example             string // of either
 	read                int    // octet for octet
@@ -68,7 +68,7 @@ type proof struct {
 
 // verdict says whether what is wrong is more than a few messages' affair. Single
 // dates may differ: BlueMind 5 gives the same octets the date that it saw with
-// them before.
+// them before, in whichever mailbox: of a mail to all staff, some seconds apart.
 func (p *proof) verdict(mailbox string) error {
 	switch {
 	case p.lost > 0:
@@ -93,7 +93,9 @@ func (c *copier) compare(ctx context.Context, cl Claim, m Message, p *proof) (no
 	if c.dateLost(cl, m) {
 		p.undated++
 	} else if !sameDate(cl.InternalDate, m.InternalDate) {
-		p.dated++
+		if cl.InternalDate.Sub(m.InternalDate).Abs() >= nowWindow {
+			p.dated++
+		}
 		p.example = fmt.Sprintf("UID %d, sent with %s, has %s", cl.DstUID, cl.InternalDate.Format(time.RFC3339), m.InternalDate.Format(time.RFC3339))
 		note = join(note, "the target dates it "+m.InternalDate.Format(time.RFC3339)+" (as an identical message, or as it can)")
 	}

@@ -30,6 +30,7 @@ func TestGuard(t *testing.T) {
 		}, "other bytes"},
 		"faithful":      {nil, func(*imaptest.Message) {}, ""},
 		"a date or two": {nil, func(m *imaptest.Message) { m.InternalDate = time.Unix(m.InternalDate.Unix()/1e8*1e8+1, 0) }, ""},
+		"some seconds":  {nil, func(m *imaptest.Message) { m.InternalDate = m.InternalDate.Add(-2 * time.Second) }, ""},
 		"no keywords": {nil, func(m *imaptest.Message) {
 			m.Flags = slices.DeleteFunc(m.Flags, func(f string) bool { return f[0] != '\\' })
 		}, ""},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // targetStill says whether the target shows what it showed last time. Numbers
@@ -32,11 +33,7 @@ func (c *copier) targetStill(ctx context.Context, to Status, newest []Message) (
 	if len(ours) == 0 || ours[0].Gone || len(newest) == 0 || newest[0].UID != ours[0].DstUID {
 		return false, nil
 	}
-	m := newest[0]
-	if m.HasSHA1 && m.SHA1 == ours[0].SHA1 {
-		return true, nil
-	}
-	return m.Size == ours[0].Size && m.InternalDate.Equal(ours[0].InternalDate), nil
+	return !differs(newest[0], ours[0]), nil
 }
 
 // newestLeft gives the copy with the highest UID that isn't known to be gone, none
@@ -69,7 +66,7 @@ func (c *copier) lookAtTarget(ctx context.Context) (present int, err error) {
 	fresh, all := map[Ledger][]uint32{}, 0
 	for _, l := range c.ledgers() {
 		seen.fresh = nil
-		if err := eachClaim(ctx, l, 1, func(page []Claim) error { return c.lookAtPage(ctx, page, &seen) }); err != nil {
+		if err := eachClaim(ctx, l, 1, func(page []Claim) error { return c.lookAtPage(ctx, l, page, &seen) }); err != nil {
 			return 0, err
 		}
 		fresh[l] = seen.fresh
@@ -134,7 +131,7 @@ type shown struct {
 	lost                  []Claim  // the same, of all ledgers, but no more than it takes to know that they are too many
 }
 
-func (c *copier) lookAtPage(ctx context.Context, page []Claim, seen *shown) error {
+func (c *copier) lookAtPage(ctx context.Context, l Ledger, page []Claim, seen *shown) error {
 	there, err := c.listClaimed(ctx, page, seen.ours == 0)
 	if err != nil {
 		return err
@@ -152,11 +149,37 @@ func (c *copier) lookAtPage(ctx context.Context, page []Claim, seen *shown) erro
 					seen.lost = append(seen.lost, cl)
 				}
 			}
-		case differs(m, cl):
+		case !differs(m, cl):
+		case seen.strangers > 0: // one is proven to be, and it is no small matter
 			seen.strangers++
+		default:
+			ours, err := c.sameOctets(ctx, l, cl, m)
+			if err != nil {
+				return err
+			}
+			if !ours {
+				seen.strangers++
+			}
 		}
 	}
 	return nil
+}
+
+// sameOctets proves by its octets a copy of ours that the target shows with
+// another size and date, or that was found there with another date and has X for
+// the 8-bit octets of its header.
+func (c *copier) sameOctets(ctx context.Context, l Ledger, cl Claim, m Message) (bool, error) {
+	sum, known := m.SHA1, m.HasSHA1
+	if !known {
+		if err := c.readHashes(ctx, []uint32{m.UID}, func(_ uint32, read [20]byte) { sum, known = read, true }); err != nil {
+			return false, err
+		}
+	}
+	if known && sum == cl.SHA1 {
+		return true, nil
+	}
+	rows, err := l.Known(ctx, cl.SrcUID, cl.SrcUID)
+	return known && len(rows) == 1 && strings.Contains(rows[0].Note, mungedNote(sum)), err
 }
 
 // listClaimed lists the claimed ones among the messages of the target mailbox,
@@ -193,9 +216,10 @@ func (c *copier) listTarget(ctx context.Context, first, last uint32, selects boo
 // differs tells another message from ours by what a listing shows. Of size
 // and date both must be off, since BlueMind 5 may state either a little wrongly,
 // unless the octets are known to be others; those alone are no proof, for Cyrus
-// may have replaced 8-bit octets of a header.
+// may have replaced 8-bit octets of a header. A message that was sent without a
+// date may have any, and one that 32 bits can't hold comes back as another.
 func differs(m Message, cl Claim) bool {
-	size, date := m.Size != cl.Size, !m.InternalDate.Equal(cl.InternalDate)
+	size, date := m.Size != cl.Size, !sameDate(cl.InternalDate, m.InternalDate) && !sameDate(cl.InternalDate, m.InternalDate.Add(1<<32*time.Second))
 	if m.HasSHA1 {
 		return m.SHA1 != cl.SHA1 && (size || date)
 	}

@@ -189,8 +189,9 @@ func (s *spooled) notes() string {
 // under another policy: by the octets' SHA-1 alone such a copy is found again.
 func (s *spooled) forms() ([]*spooled, error) {
 	var out []*spooled
-	for repairs := defect(1); repairs <= s.defects; repairs++ {
-		if repairs&^s.defects != 0 {
+	can := s.repairable()
+	for repairs := defect(1); repairs <= can; repairs++ {
+		if repairs&^can != 0 {
 			continue // no subset
 		}
 		m, err := s.mend(repairs)
@@ -202,6 +203,15 @@ func (s *spooled) forms() ([]*spooled, error) {
 		}
 	}
 	return out, nil
+}
+
+// repairable are the defects for which a target may have refused the message, each
+// with a repair of its octets.
+func (s *spooled) repairable() defect {
+	if s.munged != [20]byte{} {
+		return s.defects | headerEightBit
+	}
+	return s.defects
 }
 
 // contentScan looks, as the octets of a message pass, for what Cyrus refuses

@@ -39,7 +39,7 @@ func (w *writer) refused(m *spooled, err error) (o Outcome, again bool, next *sp
 		w.fatal = failed
 		o.Fate = Pending
 		return o, false, nil
-	case next != nil:
+	case next != nil && !w.tooLarge(next):
 		o.Fate = Pending
 		return o, false, next
 	case ownTrouble(words, m.size) && !w.lastTry:
@@ -49,13 +49,22 @@ func (w *writer) refused(m *spooled, err error) (o Outcome, again bool, next *sp
 	if m.repaired != 0 {
 		o.Reason, o.Note = m.words+alsoRepaired+words, m.note
 	}
-	if tooBig(err) {
-		o.Reason = tooLargeReason(m.size, w.opts.Rules.MaxSize) + targetSays + words
+	if next != nil { // it has grown beyond the limit
+		o.Reason += alsoRepaired + fmt.Sprintf("%d bytes", next.size)
+	}
+	if next != nil || tooBig(err) { // of the source's size, which is what the next run knows
+		o.Reason = tooLargeReason(o.Size, w.opts.Rules.MaxSize) + targetSays + o.Reason
 	}
 	w.tally.Refused++
 	w.refusing = true
 	w.later = w.later || ownTrouble(words, m.size)
 	return o, false, nil
+}
+
+// tooLarge says whether a message's exact size is beyond what the target takes.
+func (w *writer) tooLarge(m *spooled) bool {
+	limit := w.opts.Rules.MaxSize
+	return limit > 0 && m.size > limit
 }
 
 // otherForm makes of a message what the target may take after all: where it
