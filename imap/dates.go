@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net/mail"
 	"strings"
 	"time"
 )
@@ -167,7 +166,7 @@ func eachField(header []byte, fn func(name string, value []byte) bool) {
 
 // mailDates are how programs wrote dates beside RFC 5322 §3.3.
 var mailDates = [...]string{
-	"2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04 -0700", "2 Jan 06 15:04:05 -0700", "2 Jan 2006 15:04:05", "2 Jan 06 15:04:05",
+	"2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04 -0700", "2 Jan 06 15:04:05 -0700", "2 Jan 06 15:04 -0700", "2 Jan 2006 15:04:05", "2 Jan 06 15:04:05",
 	"2-Jan-2006 15:04:05 -0700", "2-Jan-06 15:04:05 -0700", "2-Jan-06 15:04:05",
 	"Jan 2 15:04:05 2006", "Jan 2 15:04:05 -0700 2006", "Jan 2 2006 15:04:05",
 	"2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05",
@@ -199,34 +198,82 @@ func soundDate(text []byte, now time.Time) time.Time {
 	return t
 }
 
+// mailDate reads a date as any program may have written it. It doesn't ask this
+// machine what a zone's name means: another would read another date.
 func mailDate(text string) time.Time {
-	if t, err := mail.ParseDate(strings.TrimSpace(text)); err == nil {
-		if name, offset := t.Zone(); name != "" && offset == 0 && zoneWords[strings.ToUpper(name)] != "" {
-			text = strings.ReplaceAll(text, name, zoneWords[strings.ToUpper(name)]) // Go knows names of this machine's zone alone
-		} else {
-			return t.In(time.FixedZone("", offset))
-		}
-	}
-	words := strings.Fields(withoutComments(text))
-	for i, w := range words {
-		if zone := zoneWords[strings.ToUpper(w)]; zone != "" {
-			words[i] = zone
-		}
-	}
-	if n := len(words); n > 1 && len(words[n-1]) > 5 && strings.HasPrefix(words[n-1], "GMT") {
-		words[n-1] = strings.ReplaceAll(words[n-1][3:], ":", "")
-	}
-	if len(words) > 0 && len(words[0]) >= 3 && strings.ContainsAny(words[0][:1], "MTWFSmtwfs") && weekday(words[0]) {
+	words := strings.Fields(strings.ReplaceAll(withoutComments(text), ",", " "))
+	if len(words) > 1 && weekday(words[0]) {
 		words = words[1:]
 	}
-	tidy := strings.Join(words, " ")
+	var tidy []string
+	zoned := false
+	for _, w := range words {
+		zone := zoneOf(w)
+		switch {
+		case zone != "" && zoned: // its name, after its offset
+		case zone != "":
+			tidy, zoned = append(tidy, zone), true
+		case strings.EqualFold(w, "AM"), strings.EqualFold(w, "PM"):
+			return time.Time{}
+		case month(w):
+			tidy = append(tidy, w[:3])
+		case len(tidy) > 0 && len(w) <= 5 && strings.Trim(strings.ToUpper(w), "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == "": // a zone that nobody knows
+		default:
+			tidy = append(tidy, clock(w))
+		}
+	}
 	for _, layout := range mailDates {
-		if t, err := time.ParseInLocation(layout, tidy, time.UTC); err == nil {
+		if t, err := time.ParseInLocation(layout, strings.Join(tidy, " "), time.UTC); err == nil {
 			_, offset := t.Zone()
 			return t.In(time.FixedZone("", offset))
 		}
 	}
 	return time.Time{}
+}
+
+// zoneOf gives a zone as an offset, "" for what is none.
+func zoneOf(word string) string {
+	if zone := zoneWords[strings.ToUpper(word)]; zone != "" {
+		return zone
+	}
+	if len(word) > 5 {
+		word = strings.TrimPrefix(word, "GMT")
+	}
+	if len(word) == 6 && word[3] == ':' {
+		word = word[:3] + word[4:]
+	}
+	if len(word) == 5 && (word[0] == '+' || word[0] == '-') && strings.Trim(word[1:], "0123456789") == "" {
+		return word
+	}
+	return ""
+}
+
+// clock writes a time of day with two digits each, and a leap second as the one
+// before.
+func clock(word string) string {
+	parts := strings.Split(word, ":")
+	if len(parts) < 2 || len(parts) > 3 || strings.Trim(word, "0123456789:") != "" {
+		return word
+	}
+	for i, p := range parts {
+		if len(p) == 1 {
+			parts[i] = "0" + p
+		}
+	}
+	if len(parts) == 3 && parts[2] == "60" {
+		parts[2] = "59"
+	}
+	return strings.Join(parts, ":")
+}
+
+func month(word string) bool {
+	word = strings.ToLower(strings.TrimRight(word, "."))
+	for m := time.January; m <= time.December; m++ {
+		if len(word) >= 3 && strings.HasPrefix(strings.ToLower(m.String()), word) {
+			return true
+		}
+	}
+	return false
 }
 
 func weekday(word string) bool {

@@ -22,6 +22,15 @@ func TestHeaderDate(t *testing.T) {
 		"GMT with an offset":           {"Date: Mon, 4 Mar 2002 01:02:03 GMT+02:00\r\n\r\n", "2002-03-04T01:02:03+02:00", "Date"},
 		"Central European summer time": {"Date: Thu, 4 Jul 2002 01:02:03 CEST\r\n\r\n", "2002-07-04T01:02:03+02:00", "Date"},
 		"no zone":                      {"Date: 4 Mar 2002 01:02:03\r\n\r\n", "2002-03-04T01:02:03Z", "Date"},
+		"no blank after the day":       {"Date: Thu,4 Jul 2002 01:02:03 +0200\r\n\r\n", "2002-07-04T01:02:03+02:00", "Date"},
+		"small letters, single digits": {"Date: thu, 4 jul 2002 1:2:3 +0200\r\n\r\n", "2002-07-04T01:02:03+02:00", "Date"},
+		"whole words":                  {"Date: Thursday, 4 July 2002 01:02:03 +0200\r\n\r\n", "2002-07-04T01:02:03+02:00", "Date"},
+		"a colon in the zone":          {"Date: Thu, 4 Jul 2002 01:02:03 +02:00\r\n\r\n", "2002-07-04T01:02:03+02:00", "Date"},
+		"a zone and its name":          {"Date: Thu, 4 Jul 2002 01:02:03 +0800 CST\r\n\r\n", "2002-07-04T01:02:03+08:00", "Date"},
+		"leap second":                  {"Date: Sat, 31 Dec 2016 23:59:60 -0000\r\n\r\n", "2016-12-31T23:59:59Z", "Date"},
+		"two digits, no seconds":       {"Date: Thu, 4 Jul 02 01:02 EDT\r\n\r\n", "2002-07-04T01:02:00-04:00", "Date"},
+		"asctime with a zone":          {"Date: Thu Jul  4 01:02:03 JST 2002\r\n\r\n", "2002-07-04T01:02:03Z", "Date"},
+		"twelve hours":                 {"Date: 4 Jul 2002 01:02:03 PM +0200\r\n\r\n", "", ""},
 		"cut off":                      {"Date: Mon, 4 Mar 2002 01:02:03 +02", "", ""},
 		"no date at all":               {"Date: yesterday\r\nReceived: ;;;\r\n\r\n", "", ""},
 	} {
@@ -35,6 +44,22 @@ func TestHeaderDate(t *testing.T) {
 				t.Errorf("got %s of %q, want %s of %q", text, field, c.want, c.field)
 			}
 		})
+	}
+}
+
+// TestHeaderDateAnywhere: a zone's name means the same on each machine.
+func TestHeaderDateAnywhere(t *testing.T) {
+	here := time.Local
+	t.Cleanup(func() { time.Local = here })
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for zone, offset := range map[string]int{"CST": 8 * 3600, "IST": 5*3600 + 1800, "BST": 6 * 3600} {
+		header := []byte("Date: Thu, 4 Jul 2002 01:02:03 " + zone + "\r\n\r\n")
+		time.Local = time.UTC
+		want, _ := headerDate(header, now)
+		time.Local = time.FixedZone(zone, offset)
+		if got, _ := headerDate(header, now); got.IsZero() || !got.Equal(want) {
+			t.Errorf("%s is %v, and %v where it is %+d", zone, want, got, offset/3600)
+		}
 	}
 }
 

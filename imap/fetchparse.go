@@ -132,7 +132,8 @@ func parseSHA1(s []byte) (sum [20]byte, ok bool) {
 
 // parseDate reads INTERNALDATE (RFC 9051 §9, date-time) as servers write it:
 // also with a year of two digits, months in any case, and zones as words for
-// UTC. An unreadable date is the zero time.
+// UTC. An unreadable date is the zero time. A zone of a day or more, which JSON
+// can't say, becomes UTC.
 func parseDate(s string) time.Time {
 	s = strings.TrimSpace(s)
 	if i := strings.LastIndexByte(s, ' '); i > 0 {
@@ -144,6 +145,9 @@ func parseDate(s string) time.Time {
 	for _, layout := range []string{"_2-Jan-2006 15:04:05 -0700", "_2-Jan-06 15:04:05 -0700", "_2-Jan-2006 15:04:05 -07:00"} {
 		// In UTC, so that the result doesn't depend on this machine's zone.
 		if t, err := time.ParseInLocation(layout, s, time.UTC); err == nil && t.Year() > 0 {
+			if _, offset := t.Zone(); offset <= -24*3600 || offset >= 24*3600 {
+				return t.UTC()
+			}
 			return t
 		}
 	}
