@@ -82,6 +82,7 @@ type RunResult struct {
 	Closed      []string        `json:"closed,omitempty"` // accounts that were asked for and left alone
 	Elapsed     time.Duration   `json:"elapsed_ns"`
 	MemoryMost  int64           `json:"memory_most"` // octets of messages that were in memory together, of limits.memory
+	StateWork   state.Work      `json:"-"`           // what it took to keep the ledger
 }
 
 // Outcome is the run in one word, for the exit code.
@@ -208,7 +209,7 @@ func Run(ctx context.Context, o RunOptions) (res RunResult, err error) {
 	r.event(Event{Kind: EventRunStarted, Text: r.name})
 	r.sameInstallation()
 	res, err = r.all(ctx)
-	res.MemoryMost = r.budget.Most()
+	res.MemoryMost, res.StateWork = r.budget.Most(), r.store.Work()
 	res.Name, res.Target, res.StateFile, res.Elapsed = r.name, o.Target.Name, r.store.Path(), o.Now().Sub(started)
 	outcome := res.Outcome()
 	r.event(Event{Kind: EventRunEnded, Text: r.name, Messages: res.Copied, Bytes: res.Bytes})

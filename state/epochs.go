@@ -16,25 +16,20 @@ type Epoch struct {
 func (s *Store) Epochs(ctx context.Context, folder int64) ([]Epoch, error) {
 	var list []Epoch
 	// Each step finds the next one by the key: there may be a million rows of one.
-	const next = `SELECT v, NOT (EXISTS (SELECT 1 FROM messages WHERE folder = ?1 AND src_uidvalidity = v AND state <> 5)
+	const walk = `WITH RECURSIVE e(v) AS (VALUES (-1) UNION ALL SELECT min(
+			ifnull((SELECT min(src_uidvalidity) FROM messages WHERE folder = ?1 AND src_uidvalidity > v), 1 << 32),
+			ifnull((SELECT min(src_uidvalidity) FROM intents WHERE folder = ?1 AND src_uidvalidity > v), 1 << 32),
+			ifnull((SELECT min(src_uidvalidity) FROM doubts WHERE folder = ?1 AND src_uidvalidity > v), 1 << 32)) FROM e WHERE v < 1 << 32)
+		SELECT v, NOT (EXISTS (SELECT 1 FROM messages WHERE folder = ?1 AND src_uidvalidity = v AND state <> 5)
 			OR EXISTS (SELECT 1 FROM intents WHERE folder = ?1 AND src_uidvalidity = v)
-			OR EXISTS (SELECT 1 FROM doubts WHERE folder = ?1 AND src_uidvalidity = v))
-		FROM (SELECT min(e) AS v FROM (
-			SELECT min(src_uidvalidity) AS e FROM messages WHERE folder = ?1 AND src_uidvalidity > ?2 UNION ALL
-			SELECT min(src_uidvalidity) FROM intents WHERE folder = ?1 AND src_uidvalidity > ?2 UNION ALL
-			SELECT min(src_uidvalidity) FROM doubts WHERE folder = ?1 AND src_uidvalidity > ?2))`
-	for last := int64(-1); ; {
-		var found sql.NullInt64
-		var closed bool
-		err := s.each(ctx, "list source UIDVALIDITYs", next, []any{folder, last}, func(scan func(...any) error) (bool, error) {
-			return true, scan(&found, &closed)
-		})
-		if err != nil || !found.Valid {
-			return list, err
-		}
-		last = found.Int64
-		list = append(list, Epoch{uint32(last), closed})
-	}
+			OR EXISTS (SELECT 1 FROM doubts WHERE folder = ?1 AND src_uidvalidity = v)) FROM e WHERE v BETWEEN 0 AND (1 << 32) - 1`
+	err := s.each(ctx, "list source UIDVALIDITYs", walk, []any{folder}, func(scan func(...any) error) (bool, error) {
+		var e Epoch
+		err := scan(&e.SrcUIDValidity, &e.Closed)
+		list = append(list, e)
+		return true, err
+	})
+	return list, err
 }
 
 // Carried is a row to be moved from one source UIDVALIDITY to another: the

@@ -92,15 +92,16 @@ func ensureFolder(ctx context.Context, tx *sql.Tx, f Folder) (Folder, error) {
 	if f.SourceWire == "" {
 		f.SourceWire = f.Source
 	}
-	got, err := scanFolder(tx.QueryRowContext(ctx, "SELECT "+folderColumns+" FROM folders WHERE account = ? AND source_wire = ? AND part = ?",
-		f.Account, f.SourceWire, f.Part).Scan)
+	got, err := scanFolder(tx.QueryRowContext(ctx, `INSERT INTO folders (account, source_wire, source, target, rule, reason, role, late,
+		src_uidvalidity, src_uidnext, src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid,
+		listed_at, complete, rules, fault, in_full, part) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (account, source_wire, part) DO NOTHING RETURNING `+folderColumns,
+		append(append([]any{f.Account, f.SourceWire}, f.values()...), f.Part)...).Scan)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return got, err
 	}
-	return scanFolder(tx.QueryRowContext(ctx, `INSERT INTO folders (account, source_wire, source, target, rule, reason, role, late,
-		src_uidvalidity, src_uidnext, src_exists, src_modseq, dst_uidvalidity, dst_uidnext, dst_exists, dst_modseq, dst_max_uid,
-		listed_at, complete, rules, fault, in_full, part) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING `+folderColumns,
-		append(append([]any{f.Account, f.SourceWire}, f.values()...), f.Part)...).Scan)
+	return scanFolder(tx.QueryRowContext(ctx, "SELECT "+folderColumns+" FROM folders WHERE account = ? AND source_wire = ? AND part = ?",
+		f.Account, f.SourceWire, f.Part).Scan)
 }
 
 // UpdateFolder writes all but the key of a folder, found by its ID. A

@@ -117,10 +117,14 @@ func (s *Store) Record(ctx context.Context, folder int64, batch []Message) error
 			}
 		}
 		for validity, uid := range highest {
-			if _, err := tx.ExecContext(ctx, `UPDATE folders SET dst_max_uid = max(dst_max_uid, ?3), dst_uidvalidity = ?2
-				WHERE id = ?1 AND (dst_uidvalidity = ?2 OR dst_uidvalidity = 0)`, folder, validity, uid); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE folders SET src_uidvalidity = iif(src_uidvalidity = 0, ?4, src_uidvalidity),
+				dst_max_uid = iif(dst_uidvalidity IN (0, ?2), max(dst_max_uid, ?3), dst_max_uid), dst_uidvalidity = iif(dst_uidvalidity = 0, ?2, dst_uidvalidity)
+				WHERE id = ?1`, folder, validity, uid, batch[0].SrcUIDValidity); err != nil {
 				return err
 			}
+		}
+		if len(highest) > 0 {
+			return nil
 		}
 		return firstEpoch(ctx, tx, folder, batch, func(m *Message) uint32 { return m.SrcUIDValidity })
 	})

@@ -28,6 +28,8 @@ type Store struct {
 	joining sync.Mutex
 	joined  []*writing // wait for somebody's turn
 
+	counters counters
+
 	closing sync.Once
 	closed  error
 }
@@ -62,17 +64,14 @@ func (s *Store) open(ctx context.Context, id Identity) error {
 	if err := secure(s.path); err != nil {
 		return fileError(s.path, err)
 	}
-	var err error
 	// No journal mode here: a file that turns out not to be ours stays as it is.
-	s.writer, err = sql.Open("sqlite3", dsn(s.path, "mode=rw", "_synchronous=FULL", "_txlock=immediate",
+	s.writer = s.openDB(dsn(s.path, "mode=rw", "_synchronous=FULL", "_txlock=immediate",
 		"_cache_size=-8000", "_stmt_cache_size=64"))
-	if err != nil {
-		return fileError(s.path, err)
-	}
 	s.writer.SetMaxOpenConns(1)
 	if err := s.prepare(ctx, id); err != nil {
 		return fileError(s.path, err)
 	}
+	var err error
 	// What runs once a message is compiled once a file.
 	if s.beginning, err = s.writer.PrepareContext(ctx, beginIntent); err == nil {
 		s.recording, err = s.writer.PrepareContext(ctx, recordMessage)
@@ -80,21 +79,17 @@ func (s *Store) open(ctx context.Context, id Identity) error {
 	if err != nil {
 		return fileError(s.path, err)
 	}
-	return s.openReader("mode=ro")
+	s.openReader("mode=ro")
+	return nil
 }
 
 // openReader opens the connections that read. Their number has no limit: a
 // goroutine in the midst of an iterator may need a second one, and a pool with
 // a limit could then be waited for by all who hold it.
-func (s *Store) openReader(mode string) error {
-	var err error
-	s.reader, err = sql.Open("sqlite3", dsn(s.path, mode, "_query_only=1", "_cache_size=-2000", "_stmt_cache_size=32"))
-	if err != nil {
-		return fileError(s.path, err)
-	}
+func (s *Store) openReader(mode string) {
+	s.reader = s.openDB(dsn(s.path, mode, "_query_only=1", "_cache_size=-2000", "_stmt_cache_size=32"))
 	s.reader.SetMaxIdleConns(8)
 	s.reader.SetConnMaxIdleTime(time.Minute)
-	return nil
 }
 
 // OpenReadOnly opens the state for reading, also while another process writes
@@ -113,16 +108,12 @@ func OpenReadOnly(ctx context.Context, path string) (*Store, error) {
 		return nil, &FileError{path, nil, fs.ErrNotExist}
 	}
 	s := &Store{path: path, now: time.Now}
-	if err := s.openReader("mode=ro"); err != nil {
-		return nil, err
-	}
+	s.openReader("mode=ro")
 	err = s.readable(ctx)
 	if _, wal := os.Stat(path + "-wal"); err != nil && errors.Is(wal, fs.ErrNotExist) && !writableDir(path) {
 		// Put away on read-only storage: nobody writes it, nothing is pending.
 		s.reader.Close()
-		if err := s.openReader("immutable=1"); err != nil {
-			return nil, err
-		}
+		s.openReader("immutable=1")
 		err = s.readable(ctx)
 	}
 	if err != nil {

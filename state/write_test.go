@@ -7,8 +7,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/mattn/go-sqlite3"
 )
 
 // countCommits counts the transactions that the writer ends well from now on.
@@ -19,7 +17,7 @@ func countCommits(t *testing.T, s *Store) func() int {
 	conn, err := s.writer.Conn(context.Background())
 	must(t, err)
 	must(t, conn.Raw(func(c any) error {
-		c.(*sqlite3.SQLiteConn).RegisterCommitHook(func() int {
+		c.(*countedConn).RegisterCommitHook(func() int {
 			mu.Lock()
 			defer mu.Unlock()
 			n++
