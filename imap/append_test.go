@@ -499,7 +499,7 @@ func TestAppendLeavesTheMailboxThatItFills(t *testing.T) {
 				p.answer("NOOP")
 				p.bye()
 			})
-			if err := s.messagesIn(t.Context(), test.open, 1, 0, func(Message) error { return nil }); err != nil {
+			if _, err := s.messagesIn(t.Context(), test.open, 1, 0, func(Message) error { return nil }); err != nil {
 				t.Fatal(err)
 			}
 			for range 2 {

@@ -41,6 +41,10 @@ type CopyOptions struct {
 	// doesn't tell of are read.
 	Digests func(ctx context.Context, first uint32, tell func(uid uint32, sha1 [20]byte)) error
 	Rules   Rules
+	// Shown is what the target showed of the folder before, where no copy went
+	// there since: it isn't asked again then. Zero: it is. It counts for a folder
+	// only of which the FolderState has nothing.
+	Shown Status
 
 	// Batch is how many messages go together, and BatchBytes how many octets of
 	// them; 64 and 4 MiB. Two batches are in flight, and more where the round
@@ -237,6 +241,7 @@ type copier struct {
 	moving   []moving        // to be copied on the target
 	unplaced bool            // a message was stored and the server didn't say where
 	wrote    bool            // something went to the target, or was found there late
+	opened   Status          // what the target said when its mailbox was last opened
 }
 
 // CopyMailbox brings one folder of the target up to date with the source:
@@ -348,7 +353,9 @@ func (c *copier) open(ctx context.Context) (from, to Status, newest []Message, e
 	if c.opts.Relist {
 		uid = 0 // all copies are looked at
 	}
-	to, newest, err = c.dst.glance(ctx, c.opts.Target, uid)
+	if to = c.opts.Shown; to.UIDValidity == 0 || !c.blank() {
+		to, newest, err = c.dst.glance(ctx, c.opts.Target, uid)
+	}
 	source.Wait()
 	switch {
 	case examine != nil:
@@ -358,6 +365,9 @@ func (c *copier) open(ctx context.Context) (from, to Status, newest []Message, e
 	}
 	return from, to, newest, err
 }
+
+// blank says whether nothing is kept of the folder as yet.
+func (c *copier) blank() bool { return c.state.SrcUIDValidity == 0 && c.state.DstUIDValidity == 0 }
 
 // sameTime is law 6: neither side may show less than it showed before.
 func (c *copier) sameTime(from, to Status) error {
@@ -538,12 +548,28 @@ func (c *copier) book(ctx context.Context, d Delta) error {
 	return c.ledger.Vanish(ctx, d.Vanished)
 }
 
+// written gives the target's numbers after all was written: those with which prove
+// opened the mailbox, if it has and they are all there, else those of STATUS.
+func (c *copier) written(ctx context.Context) (Status, error) {
+	st := c.opened
+	if st.UIDValidity == c.dstValidity && c.firstNew != 0 && st.UIDNext >= c.nextUID && st.Messages > 0 &&
+		(st.HighestModSeq != 0 || !c.dst.Can("CONDSTORE")) {
+		return st, nil
+	}
+	st, err := c.dst.Status(ctx, c.opts.Target)
+	if err != nil {
+		return st, fmt.Errorf("status of %q: %w", c.opts.Target, err)
+	}
+	return st, nil
+}
+
 // finish proves on the target what this call wrote, and notes both servers'
 // numbers for the next one.
 //
 // to is what the target showed at first, and is what it shows where nothing was
 // written: it isn't asked again then.
 func (c *copier) finish(ctx context.Context, from, to Status) (FolderState, error) {
+	c.opened = Status{}
 	if err := c.prove(ctx); err != nil {
 		return c.state, err
 	}
@@ -552,8 +578,8 @@ func (c *copier) finish(ctx context.Context, from, to Status) (FolderState, erro
 	}
 	if c.wrote {
 		var err error
-		if to, err = c.dst.Status(ctx, c.opts.Target); err != nil {
-			return c.state, fmt.Errorf("status of %q: %w", c.opts.Target, err)
+		if to, err = c.written(ctx); err != nil {
+			return c.state, err
 		}
 	}
 	open, err := c.ledger.Open(ctx)

@@ -314,18 +314,29 @@ func uidRange(first, last uint32) string {
 }
 
 // messagesIn selects a mailbox and lists it, as Select and Messages do, in one
-// round trip.
-func (t *Target) messagesIn(ctx context.Context, mailbox string, first, last uint32, fn func(Message) error) error {
+// round trip. It gives what SELECT says of it, as far as it does.
+func (t *Target) messagesIn(ctx context.Context, mailbox string, first, last uint32, fn func(Message) error) (st Status, err error) {
 	wire := t.wire(mailbox)
 	if err := t.unsendable("SELECT", wire); err != nil {
-		return err
+		return st, err
 	}
 	l, list := t.listStep(first, last, fn)
 	t.selected = wire
-	if err := t.exchanges(ctx, step{"SELECT " + quoteMailbox(wire), nil}, list); err != nil {
-		return err
+	if err := t.exchanges(ctx, step{"SELECT " + quoteMailbox(wire), func(r *response) error { r.numbers(&st); return nil }}, list); err != nil {
+		return Status{}, err
 	}
-	return l.finish()
+	return st, l.finish()
+}
+
+// numbers reads what a server says of a mailbox when it opens it (RFC 9051 §6.3.2).
+func (r *response) numbers(st *Status) {
+	switch r.name {
+	case "EXISTS":
+		st.Messages = r.num
+	case "OK":
+		s := r.status()
+		st.set(s.code, s.args)
+	}
 }
 
 // glance is Status and, for a UID that isn't 0, Select and Messages of it, in one

@@ -203,7 +203,7 @@ func (c *copier) listClaimed(ctx context.Context, claims []Claim, selects bool) 
 // It is selected anew for each look: BlueMind 5 shows only what it knew then.
 func (c *copier) listTarget(ctx context.Context, first, last uint32, selects bool, fn func(Message) error) (err error) {
 	if selects {
-		err = c.dst.messagesIn(ctx, c.opts.Target, first, last, fn)
+		c.opened, err = c.dst.messagesIn(ctx, c.opts.Target, first, last, fn)
 	} else {
 		err = c.dst.Messages(ctx, first, last, fn)
 	}
