@@ -59,13 +59,18 @@ type accountWork struct {
 	guard    imap.Guard
 	numbers  map[string]imap.Status // of the source's folders, when last listed; nil: not asked for
 	resting  map[string]bool        // folders, by folderKey, in which this attempt found nothing new
+	fresh    bool                   // no folder had a row when this attempt began: nothing was ever copied
+	have     map[string]bool        // the target's folders, where they were listed and nothing was done since
+	shown    map[string]imap.Status // what a fresh account's target showed of folders in this attempt
 	// unanswered has, by source folder, the messages with which the target
 	// ended a session.
 	unanswered map[string]map[uint32]int
 	// undelivered has those before which the source ended it.
 	undelivered map[string]map[uint32]int
-	follow      *follower // nil: the source isn't followed
-	missed      []missed  // copies that the target shows no more, in this attempt
+	unkept      []state.Folder // rows that are written together
+	unkeptMail  int            // messages in them
+	follow      *follower      // nil: the source isn't followed
+	missed      []missed       // copies that the target shows no more, in this attempt
 }
 
 // account brings one account up to date, and calls nearly when little is left to
@@ -165,12 +170,16 @@ func (w *accountWork) attempt(ctx context.Context) (err error) {
 		w.repaired("source", src.Repairs())
 		w.repaired("target", dst.Repairs())
 	}()
+	mapped, err := w.meet(ctx, src, dst)
+	if err != nil {
+		return err
+	}
 	leave, err := w.run.lanes.enter(ctx, w.run.opts.Stop)
 	if err != nil {
 		return err
 	}
 	defer leave() // before the sessions are ended
-	return w.copyAll(ctx, src, dst)
+	return w.copyAll(ctx, src, dst, mapped)
 }
 
 // repaired tells of what a server sent that had to be repaired to be read.
@@ -208,22 +217,29 @@ func (w *accountWork) provision(ctx context.Context) error {
 	return w.run.store.UpdateAccount(ctx, w.row)
 }
 
-// copyAll makes the folders, fills them one by one, and looks once more at
-// those where an append had been in doubt.
-func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.Target) error {
+// meet lists what the source has and looks what the target is like. Nothing is
+// written there, so that it is done while other accounts are copied.
+func (w *accountWork) meet(ctx context.Context, src *imap.Source, dst *imap.Target) (mapped []Mapped, err error) {
 	if !dst.Can("UIDPLUS") {
-		return blocked("bmsync needs UIDPLUS (RFC 4315) to know what it wrote", "the target doesn't announce UIDPLUS")
+		return nil, blocked("bmsync needs UIDPLUS (RFC 4315) to know what it wrote", "the target doesn't announce UIDPLUS")
 	}
-	mapped, err := w.list(ctx, src)
-	if err != nil {
-		return err
+	if mapped, err = w.list(ctx, src); err != nil {
+		return nil, err
 	}
 	if w.box, err = w.run.enter(ctx, dst, w.entry, w.plan.Kind, w.plan.Address); err != nil {
-		return err
+		return nil, err
 	}
-	if err := w.firstContact(ctx, dst); err != nil {
-		return err
-	}
+	return mapped, w.firstContact(ctx, dst)
+}
+
+// copyAll makes the folders, fills them one by one, and looks once more at
+// those where an append had been in doubt.
+func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.Target, mapped []Mapped) (err error) {
+	defer func() {
+		if unkept := w.keepRows(context.WithoutCancel(ctx)); unkept != nil {
+			err = errors.Join(err, unkept)
+		}
+	}()
 	if err := w.followRenames(ctx, src, dst, mapped); err != nil {
 		return err
 	}
@@ -247,7 +263,10 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 	if err := w.passOver(ctx, src, dst, jobs); err != nil {
 		return err
 	}
-	if w.follow = w.follower(); w.follow != nil {
+	if w.follow = nil; !w.fresh { // else nothing can have moved or gone since
+		w.follow = w.follower()
+	}
+	if w.follow != nil {
 		if err := w.goneFolders(ctx, src, mapped); err != nil { // also once live: its mail may be elsewhere now
 			return err
 		}
@@ -280,17 +299,14 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 			}
 		}
 	}
+	if err := w.keepRows(ctx); err != nil {
+		return err
+	}
 	if err := w.tellMoved(ctx, dst, since); err != nil {
 		return err
 	}
-	rows, err := w.run.store.Folders(ctx, w.row.ID)
-	if err != nil {
+	if err := w.lookAtDoubts(ctx, dst); err != nil {
 		return err
-	}
-	for _, row := range rows { // also of folders that the source has no more
-		if err := w.lookOnceMore(ctx, dst, row); err != nil {
-			return err
-		}
 	}
 	if w.follow != nil {
 		if err := w.follow.end(ctx, dst, jobs); err != nil {
@@ -305,6 +321,9 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 }
 
 func (w *accountWork) folderFault(ctx context.Context, row *state.Folder, fault string) error {
+	if err := w.keepRows(ctx); err != nil { // it may be among them
+		return err
+	}
 	row.Complete, row.Fault = false, fault
 	return w.run.store.UpdateFolder(ctx, *row)
 }

@@ -39,7 +39,8 @@ func (w *accountWork) look(ctx context.Context, src *imap.Source, dst *imap.Targ
 	o := w.copyOptions(job)
 	w.follow.options(job, &o)
 	o.Moved = func(ctx context.Context, missing []imap.Claim) (int, error) { return w.movedByUsers(ctx, dst, missing) }
-	next, tally, err := imap.CopyMailbox(ctx, src, dst, w.books(job.row.ID), engineState(job.row), o)
+	o.Shown = w.takeShown(job)
+	next, tally, err := imap.CopyMailbox(ctx, src, dst, w.books(job.row), engineState(job.row), o)
 	w.result.Copied += tally.Copied
 	w.result.Bytes += tally.Bytes
 	// Not what was refused: some of it is tried, and refused, each time.
@@ -60,15 +61,40 @@ func (w *accountWork) looked(ctx context.Context, job *folderJob, next imap.Fold
 	if err != nil {
 		return err
 	}
+	former := job.row.SrcUIDValidity
 	keep(&job.row, next, w.run.opts.Now())
 	if job.row.Fault = balance(sums, tally, next); job.row.Fault == "" && job.split != nil && len(job.split.strays) > 0 {
 		job.row.Fault = fmt.Sprintf("%d messages came in meanwhile, of a year that has no folder yet", len(job.split.strays))
 	}
 	job.row.Complete = job.row.Complete && job.row.Fault == ""
-	if err := w.run.store.UpdateFolder(ctx, job.row); err != nil || !job.row.Complete || tally.Unmoved {
-		return err
+	if former == 0 && job.row.Fault == "" { // it isn't looked at again
+		return w.keepLater(ctx, job.row, tally.Listed)
+	}
+	if err := w.run.store.UpdateFolder(ctx, job.row); err != nil || !job.row.Complete || tally.Unmoved || former == 0 {
+		return err // of the first time there is one UIDVALIDITY
 	}
 	return w.closeEpochs(ctx, job.row)
+}
+
+// keepLater puts off the row of a folder that was gone through for the first time
+// until there are more of them, or it was no small one: a run that is killed before
+// goes through it again, which costs a listing.
+func (w *accountWork) keepLater(ctx context.Context, row state.Folder, listed int) error {
+	w.unkept = append(w.unkept, row)
+	if w.unkeptMail += listed; w.unkeptMail < nearlyDone && len(w.unkept) < unkeptMost {
+		return nil
+	}
+	return w.keepRows(ctx)
+}
+
+// unkeptMost is how many folders' rows are put off at the most.
+const unkeptMost = 32
+
+// keepRows writes the rows that were put off.
+func (w *accountWork) keepRows(ctx context.Context) error {
+	rows := w.unkept
+	w.unkept, w.unkeptMail = nil, 0
+	return w.run.store.UpdateFolders(ctx, rows)
 }
 
 // closeEpochs ends what is left of a source folder's earlier UIDVALIDITYs, once
@@ -83,9 +109,11 @@ func (w *accountWork) closeEpochs(ctx context.Context, f state.Folder) error {
 	return err
 }
 
-func (w *accountWork) books(folder int64) imap.Books {
+// books opens the ledgers of a folder. A row without the source's UIDVALIDITY has
+// none yet: whatever is begun or recorded first puts one into it.
+func (w *accountWork) books(row state.Folder) imap.Books {
 	return func(srcValidity, dstValidity uint32) imap.Ledger {
-		return &ledger{store: w.run.store, folder: folder, srcValidity: srcValidity, dstValidity: dstValidity, run: w.run.id,
+		return &ledger{store: w.run.store, folder: row.ID, srcValidity: srcValidity, dstValidity: dstValidity, run: w.run.id, first: row.SrcUIDValidity == 0,
 			missed: func(x missed) { w.missed = append(w.missed, x) }}
 	}
 }
@@ -175,12 +203,31 @@ func (w *accountWork) excluded(ctx context.Context, src *imap.Source, job *folde
 	return w.run.store.UpdateFolder(ctx, *row)
 }
 
+// lookAtDoubts looks once more at the folders, those too that the source has no
+// more, where an append had been in doubt.
+func (w *accountWork) lookAtDoubts(ctx context.Context, dst *imap.Target) error {
+	doubts, err := w.run.store.OpenDoubts(ctx)
+	if err != nil || doubts[w.row.ID] == 0 {
+		return err
+	}
+	rows, err := w.run.store.Folders(ctx, w.row.ID)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := w.lookOnceMore(ctx, dst, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // lookOnceMore is law 5's last look, before an account can be complete.
 func (w *accountWork) lookOnceMore(ctx context.Context, dst *imap.Target, row state.Folder) error {
 	if row.SrcUIDValidity == 0 {
 		return nil
 	}
-	book := w.books(row.ID)(row.SrcUIDValidity, row.DstUIDValidity)
+	book := w.books(row)(row.SrcUIDValidity, row.DstUIDValidity)
 	removed, err := imap.FinalLook(ctx, dst, book, row.DstUIDValidity, imap.CopyOptions{Source: row.Source, Target: w.box.imap(row.Target),
 		StandStill: w.run.opts.Limits.Settle, Now: w.run.opts.Now, Stop: w.run.opts.Stop, Others: w.others(row), Digests: w.digests(row.Target)})
 	if removed > 0 {

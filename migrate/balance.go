@@ -57,16 +57,16 @@ const toldMost = 10_000
 // refusals names an account's refused messages, each by 8 characters, "" if there
 // are none: by it a run knows which of them an earlier run has told of.
 func refusals(ctx context.Context, store *state.Store, folders []state.Folder) (told string, count int64, err error) {
+	if len(folders) == 0 {
+		return "", 0, nil
+	}
+	sums, err := store.FolderSums(ctx, folders[0].Account)
+	if err != nil {
+		return "", 0, err
+	}
 	all, each := sha256.New(), strings.Builder{}
 	for _, f := range folders {
-		if f.SrcUIDValidity == 0 {
-			continue
-		}
-		sums, err := store.Sums(ctx, f.ID, f.SrcUIDValidity)
-		if err != nil {
-			return "", 0, err
-		}
-		if sums[state.Refused].Messages == 0 {
+		if f.SrcUIDValidity == 0 || sums[f.ID][state.Refused].Messages == 0 {
 			continue
 		}
 		for m, err := range store.Messages(ctx, f.ID, f.SrcUIDValidity) {

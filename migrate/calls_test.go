@@ -16,11 +16,18 @@ import (
 // users BlueMind has.
 func smallWorld(t *testing.T, users ...string) *world {
 	t.Helper()
+	return smallWorldOn(t, bmsim.Config{}, users...)
+}
+
+// smallWorldOn is smallWorld on another BlueMind.
+func smallWorldOn(t *testing.T, conf bmsim.Config, users ...string) *world {
+	t.Helper()
 	d := bmsim.Domain{Name: domain}
 	for _, name := range users {
 		d.Users = append(d.Users, bmsim.User{Login: name})
 	}
-	w := newWorld(t, bmsim.Config{Domains: []bmsim.Domain{d}}, users...)
+	conf.Domains = []bmsim.Domain{d}
+	w := newWorld(t, conf, users...)
 	for _, row := range w.rows {
 		u := w.source.User(row.Login)
 		for n, folder := range []string{"INBOX", "Sent", "Projects", "Projects/2024", "Clients"} {

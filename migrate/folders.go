@@ -118,9 +118,12 @@ func (w *accountWork) keepFolder(ctx context.Context, job *folderJob, known []st
 // is there under the very name that was asked for: BlueMind answers "exists"
 // to nearly any refusal, and Cyrus makes some names under others.
 func (w *accountWork) makeFolders(ctx context.Context, dst *imap.Target, jobs []folderJob) error {
-	have, err := w.targetFolders(ctx, dst)
-	if err != nil {
-		return err
+	have := w.have
+	if w.have = nil; have == nil {
+		var err error
+		if have, err = w.targetFolders(ctx, dst); err != nil {
+			return err
+		}
 	}
 	var made []string
 	for _, job := range jobs {
@@ -135,7 +138,10 @@ func (w *accountWork) makeFolders(ctx context.Context, dst *imap.Target, jobs []
 	if err := w.createAll(ctx, dst, made); err != nil {
 		return err
 	}
-	return w.subscribe(ctx, dst, jobs, made)
+	if err := w.subscribe(ctx, dst, jobs, made); err != nil {
+		return err
+	}
+	return w.showNew(ctx, dst, jobs)
 }
 
 // createAll makes folders, parents first, until the target lists them all.
@@ -249,32 +255,16 @@ func (w *accountWork) firstContact(ctx context.Context, dst *imap.Target) error 
 	if w.row.Adopt || w.touched {
 		return nil
 	}
-	folders, err := w.run.store.Folders(ctx, w.row.ID)
-	if err != nil {
+	var err error
+	if w.touched, err = w.filledBefore(ctx); err != nil || w.touched {
 		return err
-	}
-	sums, err := w.run.store.AccountSums(ctx, w.row.ID)
-	if err != nil {
-		return err
-	}
-	open, err := w.run.store.OpenIntents(ctx)
-	if err != nil {
-		return err
-	}
-	doubts, err := w.run.store.OpenDoubts(ctx)
-	if err != nil {
-		return err
-	}
-	for _, f := range folders {
-		// Gone through before: what came in since is the user's own mail.
-		w.touched = w.touched || f.DstMaxUID > 0 || f.DstUIDValidity > 0
-	}
-	if w.touched = w.touched || sums[state.Present].Messages > 0 || open[w.row.ID]+doubts[w.row.ID] > 0; w.touched {
-		return nil
 	}
 	have, err := w.targetFolders(ctx, dst)
 	if err != nil {
 		return err
+	}
+	if w.fresh {
+		w.have, w.shown = have, map[string]imap.Status{}
 	}
 	total, inbox := uint32(0), uint32(0)
 	var names []string
@@ -291,6 +281,9 @@ func (w *accountWork) firstContact(ctx context.Context, dst *imap.Target) error 
 			if st, err = dst.Status(ctx, w.box.imap(name)); err != nil {
 				return fmt.Errorf("status of %q: %w", name, err)
 			}
+		}
+		if w.fresh {
+			w.shown[name] = st
 		}
 		total += st.Messages
 		if name == w.box.inbox() {

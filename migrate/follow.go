@@ -67,7 +67,7 @@ func (f *follower) begin(ctx context.Context, src *imap.Source, dst *imap.Target
 		}
 		o := f.copyOptions(job)
 		o.Departures = true
-		next, tally, err := imap.CopyMailbox(ctx, src, dst, f.books(job.row.ID), engineState(job.row), o)
+		next, tally, err := imap.CopyMailbox(ctx, src, dst, f.books(job.row), engineState(job.row), o)
 		switch {
 		case err != nil && judge(err).scope != oneFolder:
 			return err

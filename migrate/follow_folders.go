@@ -153,6 +153,9 @@ func (w *accountWork) follows() bool {
 // decided is recorded first, for all folders at once, then each RENAME before it
 // is sent. Without a session on the target, it keeps its names.
 func (w *accountWork) followRenames(ctx context.Context, src *imap.Source, dst *imap.Target, mapped []Mapped) error {
+	if w.fresh {
+		return nil // no folder is known under another name
+	}
 	if dst != nil {
 		if err := w.renameTargets(ctx, dst); err != nil { // of a run that was cut
 			return err

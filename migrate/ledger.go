@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"bmsync/imap"
@@ -19,10 +20,15 @@ type ledger struct {
 	srcValidity uint32
 	dstValidity uint32
 	run         int64
+	first       bool         // nothing was kept of the folder before
+	begun       atomic.Bool  // something is now
 	missed      func(missed) // told of copies that are seen missing; nil: nobody is
 }
 
 var _ imap.Ledger = (*ledger)(nil)
+
+// blank says that the state has nothing of the folder, so that it needs not be asked.
+func (l *ledger) blank() bool { return l.first && !l.begun.Load() }
 
 var fateOf = map[state.MessageState]imap.Fate{
 	state.Copied: imap.Copied, state.Present: imap.Present, state.Excluded: imap.Excluded,
@@ -35,6 +41,9 @@ var stateOf = map[imap.Fate]state.MessageState{
 }
 
 func (l *ledger) Known(ctx context.Context, first, last uint32) ([]imap.Known, error) {
+	if l.blank() {
+		return nil, nil
+	}
 	var out []imap.Known
 	for m, err := range l.store.MessagesBetween(ctx, l.folder, l.srcValidity, first, last) {
 		if err != nil {
@@ -59,6 +68,9 @@ func (l *ledger) Return(ctx context.Context, srcUIDs []uint32) error {
 
 // Claims leaves out copies in a target folder that is no more.
 func (l *ledger) Claims(ctx context.Context, first uint32, limit int) ([]imap.Claim, error) {
+	if l.blank() {
+		return nil, nil
+	}
 	var out []imap.Claim
 	for m, err := range l.store.ClaimsPage(ctx, l.folder, l.srcValidity, l.dstValidity, first, limit) {
 		if err != nil {
@@ -84,6 +96,7 @@ func storedSHA1(note string) (sum [20]byte) {
 }
 
 func (l *ledger) Begin(ctx context.Context, batch []imap.Intent) error {
+	l.begun.Store(true)
 	out := make([]state.Intent, len(batch))
 	for i, in := range batch {
 		out[i] = state.Intent{SrcUIDValidity: l.srcValidity, SrcUID: in.SrcUID, DstUIDValidity: l.dstValidity, DstUIDNext: in.DstUIDNext,
@@ -94,6 +107,7 @@ func (l *ledger) Begin(ctx context.Context, batch []imap.Intent) error {
 }
 
 func (l *ledger) Record(ctx context.Context, batch []imap.Outcome) error {
+	l.begun.Store(true)
 	out := make([]state.Message, len(batch))
 	for i, o := range batch {
 		out[i] = state.Message{SrcUIDValidity: l.srcValidity, SrcUID: o.SrcUID, DstUIDValidity: o.DstUIDValidity, DstUID: o.DstUID,
@@ -104,6 +118,9 @@ func (l *ledger) Record(ctx context.Context, batch []imap.Outcome) error {
 }
 
 func (l *ledger) Open(ctx context.Context) ([]imap.Intent, error) {
+	if l.blank() {
+		return nil, nil
+	}
 	intents, err := l.store.Intents(ctx, l.folder)
 	if err != nil {
 		return nil, err
@@ -133,6 +150,7 @@ func (l *ledger) Flagged(ctx context.Context, changes []imap.FlagChange) error {
 }
 
 func (l *ledger) Repoint(ctx context.Context, srcUID, dstUID uint32) error {
+	l.begun.Store(true)
 	return l.store.Repoint(ctx, l.folder, l.srcValidity, srcUID, l.dstValidity, dstUID)
 }
 
@@ -149,6 +167,9 @@ func (l *ledger) Gone(ctx context.Context, srcUIDs []uint32) error {
 }
 
 func (l *ledger) Former(ctx context.Context) (validities []uint32, open bool, err error) {
+	if l.first {
+		return nil, false, nil // there is no other UIDVALIDITY
+	}
 	epochs, err := l.store.Epochs(ctx, l.folder)
 	if err != nil {
 		return nil, false, err
@@ -162,6 +183,7 @@ func (l *ledger) Former(ctx context.Context) (validities []uint32, open bool, er
 }
 
 func (l *ledger) Carry(ctx context.Context, srcUIDValidity uint32, rows []imap.Carried) error {
+	l.begun.Store(true)
 	out := make([]state.Carried, len(rows))
 	for i, r := range rows {
 		out[i] = state.Carried(r)
@@ -170,6 +192,7 @@ func (l *ledger) Carry(ctx context.Context, srcUIDValidity uint32, rows []imap.C
 }
 
 func (l *ledger) Readdress(ctx context.Context, rows []imap.Readdressed) error {
+	l.begun.Store(true)
 	out := make([]state.Readdressed, len(rows))
 	for i, r := range rows {
 		out[i] = state.Readdressed(r)
@@ -178,6 +201,9 @@ func (l *ledger) Readdress(ctx context.Context, rows []imap.Readdressed) error {
 }
 
 func (l *ledger) Doubts(ctx context.Context) ([]imap.Doubt, error) {
+	if l.blank() {
+		return nil, nil
+	}
 	doubts, err := l.store.Doubts(ctx, l.folder)
 	if err != nil {
 		return nil, err
@@ -193,6 +219,7 @@ func (l *ledger) Doubts(ctx context.Context) ([]imap.Doubt, error) {
 }
 
 func (l *ledger) AddDoubts(ctx context.Context, batch []imap.Doubt) error {
+	l.begun.Store(true)
 	out := make([]state.Doubt, len(batch))
 	for i, d := range batch {
 		out[i] = state.Doubt{SrcUIDValidity: l.srcValidity, SrcUID: d.SrcUID, DstUIDValidity: l.dstValidity, DstUIDNext: d.DstUIDNext,

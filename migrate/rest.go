@@ -16,12 +16,13 @@ import (
 // for in one more round trip. A login that sees many folders of others is spared
 // to have all of those counted.
 func (w *accountWork) list(ctx context.Context, src *imap.Source) ([]Mapped, error) {
-	w.numbers = nil
+	w.numbers, w.have, w.shown = nil, nil, nil
 	p := w.run.opts.Plan.Header.PolicyOf(w.plan)
 	known, err := w.run.store.Folders(ctx, w.row.ID)
 	if err != nil {
 		return nil, err
 	}
+	w.fresh = len(known) == 0
 	if !slices.ContainsFunc(known, func(f state.Folder) bool { return f.SrcUIDValidity != 0 }) {
 		return sourceFolders(ctx, src, w.plan, p)
 	}
@@ -82,7 +83,7 @@ func (w *accountWork) passOver(ctx context.Context, src *imap.Source, dst *imap.
 	for i, job := range jobs {
 		if st, ok := w.numbers[job.Source]; ok && job.Rule == "" && job.row.SrcUIDValidity == st.UIDValidity && job.row.Fault == "" {
 			at = append(at, i)
-			folders = append(folders, imap.Resting{State: engineState(job.row), Books: w.books(job.row.ID), Options: w.copyOptions(&jobs[i]), Source: st})
+			folders = append(folders, imap.Resting{State: engineState(job.row), Books: w.books(job.row), Options: w.copyOptions(&jobs[i]), Source: st})
 		}
 	}
 	rest, err := imap.AtRest(ctx, dst, folders)
