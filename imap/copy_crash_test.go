@@ -68,8 +68,8 @@ func (l *tripLedger) Flagged(ctx context.Context, changes []imap.FlagChange) err
 	return l.call(func() error { return l.Ledger.Flagged(ctx, changes) })
 }
 
-func (l *tripLedger) Repoint(ctx context.Context, src, dst uint32) error {
-	return l.call(func() error { return l.Ledger.Repoint(ctx, src, dst) })
+func (l *tripLedger) Repoint(ctx context.Context, src, dst uint32, sent *imap.Sent) error {
+	return l.call(func() error { return l.Ledger.Repoint(ctx, src, dst, sent) })
 }
 
 func (l *tripLedger) ClearDoubts(ctx context.Context, uids []uint32) error {

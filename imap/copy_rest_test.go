@@ -2,6 +2,7 @@ package imap_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"testing"
@@ -184,6 +185,53 @@ func TestCopyOtherDateRests(t *testing.T) {
 					t.Errorf("%d messages, %v", p.to.Len(), row.Fate)
 				}
 			})
+		}
+	}
+}
+
+// TestCopyLateRepair: what was repaired arrives late, after it was refused under a
+// policy without the repair. Its row says then what the target has.
+func TestCopyLateRepair(t *testing.T) {
+	for _, munge := range []bool{false, true} {
+		p := newPair(t, "MULTIAPPEND", "DIGEST=SHA1")
+		p.dst.SetQuirks(imaptest.Quirks{Refuse: imaptest.CyrusRefusal, Munge: munge})
+		p.opts.Rules.Repairs = allRepairs
+		uid := p.from.Append(imaptest.Message{Body: []byte("Subject: \xe9\n\nx\n"), InternalDate: time.Unix(1e9, 0), Flags: []string{`\Seen`}})
+		p.dst.SetTraps(imaptest.Trap{Command: "APPEND", Skip: 1, Times: 1, Action: imaptest.Cut})
+		if _, err := p.copy(""); err == nil {
+			t.Fatal("nothing was cut")
+		}
+		p.opts.Rules.Repairs = imap.Repairs{}
+		src, dst, err := p.dial("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		defer dst.Close()
+		books := func(_, dst uint32) imap.Ledger { return memView{p.ledger, dst} }
+		next, tally, err := imap.CopyMailbox(t.Context(), src, dst, books, p.state, p.opts)
+		if err != nil || tally.Refused != 1 {
+			t.Fatalf("%+v, %v", tally, err)
+		}
+		late := "Subject: \xe9\r\n\r\nx\r\n"
+		if munge {
+			late = "Subject: X\r\n\r\nx\r\n"
+		}
+		p.to.Append(imaptest.Message{Body: []byte(late), InternalDate: time.Unix(1e9, 0)})
+		if _, err := imap.FinalLook(t.Context(), dst, books(0, next.DstUIDValidity), next.DstUIDValidity, p.opts); err != nil {
+			t.Fatal(err)
+		}
+		p.state = next
+		row := p.ledger.rows[uid]
+		if row.Fate != imap.Copied || row.Sent == nil || row.Sent.Size != int64(len(late)) || !munge && row.Sent.SHA256 != sha256.Sum256([]byte(late)) {
+			t.Errorf("%+v", row)
+		}
+		if note := p.ledger.notes[uid]; !strings.Contains(note, imap.RepairedNote) || strings.Contains(note, imap.MungedNote) != munge {
+			t.Errorf("noted as %q", note)
+		}
+		p.to.Append(imaptest.Message{Body: letter(1, "a user's"), InternalDate: time.Now()})
+		if tally := p.mustCopy(); tally.Copied+tally.Adopted+tally.Refused > 0 || p.to.Len() != 2 {
+			t.Errorf("and then %+v, %d messages", tally, p.to.Len())
 		}
 	}
 }

@@ -135,10 +135,13 @@ func (l *memLedger) Flagged(_ context.Context, changes []imap.FlagChange) error 
 	return nil
 }
 
-func (l *memLedger) Repoint(_ context.Context, src, dst uint32) error {
+func (l *memLedger) Repoint(_ context.Context, src, dst uint32, sent *imap.Sent) error {
 	defer l.locked()()
 	o := l.rows[src]
-	o.DstUID, o.Fate = dst, imap.Copied
+	o.DstUID, o.Fate, o.Reason, o.By = dst, imap.Copied, "", ""
+	if sent != nil {
+		o.Sent = sent
+	}
 	l.rows[src] = o
 	return nil
 }
@@ -224,8 +227,8 @@ func (v memView) Readdress(_ context.Context, rows []imap.Readdressed) error {
 	return nil
 }
 
-func (v memView) Repoint(ctx context.Context, src, dst uint32) error {
-	err := v.memLedger.Repoint(ctx, src, dst)
+func (v memView) Repoint(ctx context.Context, src, dst uint32, sent *imap.Sent) error {
+	err := v.memLedger.Repoint(ctx, src, dst, sent)
 	defer v.locked()()
 	o := v.rows[src]
 	o.DstUIDValidity = v.dstValidity

@@ -114,8 +114,9 @@ type Ledger interface {
 	// Claims gives the copies with a target UID of at least first, ascending
 	// by target UID, and no more than limit of them.
 	Claims(ctx context.Context, first uint32, limit int) ([]Claim, error)
-	// Repoint makes dstUID the copy of a source message, which is Copied then.
-	Repoint(ctx context.Context, srcUID, dstUID uint32) error
+	// Repoint makes dstUID the copy of a source message, which is Copied then. sent,
+	// if not nil, is what its octets are instead of the source's.
+	Repoint(ctx context.Context, srcUID, dstUID uint32, sent *Sent) error
 	// Annotate keeps, by source UID, what differs though a message arrived.
 	Annotate(ctx context.Context, notes map[uint32]string) error
 	// Gone marks copies seen missing on the target.

@@ -2,7 +2,9 @@ package imap
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -168,7 +170,7 @@ func FinalLook(ctx context.Context, dst *Target, ledger Ledger, dstValidity uint
 				continue
 			}
 			more = true
-			twice, err := c.replace(ctx, uids[i], late)
+			twice, err := c.replace(ctx, doubts[i], late)
 			if err != nil {
 				return removed, err
 			}
@@ -184,13 +186,13 @@ func FinalLook(ctx context.Context, dst *Target, ledger Ledger, dstValidity uint
 // there is one and its octets are proven to be the same. Expunge comes first:
 // after a crash between the two, the next look finds the recorded copy missing
 // and only points the row anew.
-func (c *copier) replace(ctx context.Context, srcUID uint32, late Message) (twice bool, err error) {
-	known, err := c.ledger.Known(ctx, srcUID, srcUID)
+func (c *copier) replace(ctx context.Context, d Doubt, late Message) (twice bool, err error) {
+	known, err := c.ledger.Known(ctx, d.SrcUID, d.SrcUID)
 	if err != nil {
 		return false, err
 	}
 	if len(known) != 1 {
-		return false, fmt.Errorf("settle %q: source UID %d has no row", c.opts.Target, srcUID)
+		return false, fmt.Errorf("settle %q: source UID %d has no row", c.opts.Target, d.SrcUID)
 	}
 	ours := known[0].DstUID
 	if ours != 0 {
@@ -212,5 +214,38 @@ func (c *copier) replace(ctx context.Context, srcUID uint32, late Message) (twic
 			return false, fmt.Errorf("remove UID %d from %q: %w", ours, c.opts.Target, err)
 		}
 	}
-	return twice, c.ledger.Repoint(ctx, srcUID, late.UID)
+	var sent *Sent
+	if ours == 0 {
+		if sent, err = c.lateSent(ctx, d, known[0], late); err != nil {
+			return false, err
+		}
+	}
+	return twice, c.ledger.Repoint(ctx, d.SrcUID, late.UID, sent)
+}
+
+// lateSent is what had been sent of a message that was repaired, and whose row
+// doesn't say so any more: it was refused since, under a policy without the repair.
+// What differs is noted.
+func (c *copier) lateSent(ctx context.Context, d Doubt, k Known, late Message) (sent *Sent, err error) {
+	note := ""
+	if late.SHA1 != d.SHA1 {
+		note = mungedNote(late.SHA1)
+	}
+	if d.SHA1 != k.SHA1 {
+		note = join(RepairedNote+"as an earlier policy allowed", note)
+		sent = &Sent{SHA1: d.SHA1, Size: d.Size}
+		err = c.dst.Fetch(ctx, []uint32{late.UID}, func(_ uint32, _ int64, body io.Reader) error {
+			h := sha256.New()
+			_, err := io.Copy(h, body)
+			h.Sum(sent.SHA256[:0]) // where it was munged, nobody knows the other
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read back from %q: %w", c.opts.Target, err)
+		}
+	}
+	if note == "" {
+		return sent, nil
+	}
+	return sent, c.ledger.Annotate(ctx, map[uint32]string{d.SrcUID: note})
 }

@@ -149,9 +149,9 @@ func (l *ledger) Flagged(ctx context.Context, changes []imap.FlagChange) error {
 	return l.store.UpdateFlags(ctx, l.folder, out)
 }
 
-func (l *ledger) Repoint(ctx context.Context, srcUID, dstUID uint32) error {
+func (l *ledger) Repoint(ctx context.Context, srcUID, dstUID uint32, sent *imap.Sent) error {
 	l.begun.Store(true)
-	return l.store.Repoint(ctx, l.folder, l.srcValidity, srcUID, l.dstValidity, dstUID)
+	return l.store.Repoint(ctx, l.folder, l.srcValidity, srcUID, l.dstValidity, dstUID, (*state.Sent)(sent))
 }
 
 func (l *ledger) Annotate(ctx context.Context, notes map[uint32]string) error {

@@ -34,12 +34,13 @@ func (s *Store) ClaimsPage(ctx context.Context, folder int64, srcUIDValidity, ds
 }
 
 // Repoint makes another target message the copy of a source message, which
-// is copied then and no longer gone. A message without a row is skipped.
-func (s *Store) Repoint(ctx context.Context, folder int64, srcUIDValidity, srcUID, dstUIDValidity, dstUID uint32) error {
+// is copied then and no longer gone; sent, if not nil, is what that one's octets
+// are instead of the source's. A message without a row is skipped.
+func (s *Store) Repoint(ctx context.Context, folder int64, srcUIDValidity, srcUID, dstUIDValidity, dstUID uint32, sent *Sent) error {
 	return s.write(ctx, "repoint a message", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE messages SET dst_uidvalidity = ?, dst_uid = ?, marks = (marks | 2) & ~1, reason = NULL, decider = NULL,
-			state = CASE state WHEN 5 THEN 5 ELSE 1 END
-			WHERE folder = ? AND src_uidvalidity = ? AND src_uid = ?`, int64(dstUIDValidity), int64(dstUID), folder, int64(srcUIDValidity), int64(srcUID))
+			state = CASE state WHEN 5 THEN 5 ELSE 1 END, repaired = coalesce(?, repaired)
+			WHERE folder = ? AND src_uidvalidity = ? AND src_uid = ?`, int64(dstUIDValidity), int64(dstUID), sent.pack(), folder, int64(srcUIDValidity), int64(srcUID))
 		if err != nil {
 			return err
 		}

@@ -56,7 +56,10 @@ func TestClaims(t *testing.T) {
 	if first, second, other := page(9, 1, 2), page(9, 21, 2), page(8, 1, 2); !slices.Equal(first, []uint32{4, 2}) || !slices.Equal(second, []uint32{1, 5}) || other != nil {
 		t.Errorf("pages of source UIDs %v, %v, and %v under another UIDVALIDITY", first, second, other)
 	}
-	if err := s.Repoint(ctx, f.ID, 7, 2, 9, 50); err != nil {
+	if err := s.Repoint(ctx, f.ID, 7, 2, 9, 50, &Sent{SHA1: [20]byte{4}, Size: 40}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Repoint(ctx, f.ID, 7, 2, 9, 50, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := claims(31); !slices.Equal(got, []uint32{5, 2}) {
@@ -80,6 +83,9 @@ func TestClaims(t *testing.T) {
 		}
 		if m.SrcUID == 1 && m.Note != "date differs; flag lost" {
 			t.Errorf("note is %q", m.Note)
+		}
+		if m.SrcUID == 2 && (m.Repaired == nil || m.Repaired.SHA1 != [20]byte{4} || m.Repaired.Size != 40) {
+			t.Errorf("repointed to %+v", m.Repaired)
 		}
 	}
 }
