@@ -274,30 +274,9 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 			return err
 		}
 	}
-	var faults []error
-	for i := range jobs {
-		key := folderKey(jobs[i].Source, jobs[i].Part)
-		if w.resting[key] || w.follow != nil && w.follow.done[key] {
-			continue
-		}
-		if w.run.stopped() {
-			return imap.ErrStopped
-		}
-		if left(jobs[i:], survey) <= nearlyDone {
-			w.nearly()
-		}
-		if most := w.run.opts.Limits.MessageErrors; most > 0 && w.refused >= most {
-			return fmt.Errorf("%d messages were refused in this run, and limits.message_errors is %d: bmsync report names them, another run goes on", w.refused, most)
-		}
-		if err := w.folder(ctx, src, dst, &jobs[i]); err != nil {
-			if judge(err).scope != oneFolder {
-				return err
-			}
-			faults = append(faults, err)
-			if err := w.folderFault(ctx, &jobs[i].row, err.Error()); err != nil {
-				return err
-			}
-		}
+	faults, err := w.folders(ctx, src, dst, jobs, survey)
+	if err != nil {
+		return err
 	}
 	if err := w.keepRows(ctx); err != nil {
 		return err
@@ -318,6 +297,36 @@ func (w *accountWork) copyAll(ctx context.Context, src *imap.Source, dst *imap.T
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// folders fills those that neither rest nor were filled before. What is one
+// folder's trouble alone doesn't keep the others from their turn.
+func (w *accountWork) folders(ctx context.Context, src *imap.Source, dst *imap.Target, jobs []folderJob, survey map[string]int64) (faults []error, err error) {
+	for i := range jobs {
+		key := folderKey(jobs[i].Source, jobs[i].Part)
+		if w.resting[key] || w.follow != nil && w.follow.done[key] {
+			continue
+		}
+		if w.run.stopped() {
+			return faults, imap.ErrStopped
+		}
+		if left(jobs[i:], survey) <= nearlyDone {
+			w.nearly()
+		}
+		if most := w.run.opts.Limits.MessageErrors; most > 0 && w.refused >= most {
+			return faults, fmt.Errorf("%d messages were refused in this run, and limits.message_errors is %d: bmsync report names them, another run goes on", w.refused, most)
+		}
+		if err := w.folder(ctx, src, dst, &jobs[i]); err != nil {
+			if judge(err).scope != oneFolder {
+				return faults, err
+			}
+			faults = append(faults, err)
+			if err := w.folderFault(ctx, &jobs[i].row, err.Error()); err != nil {
+				return faults, err
+			}
+		}
+	}
+	return faults, nil
 }
 
 func (w *accountWork) folderFault(ctx context.Context, row *state.Folder, fault string) error {
