@@ -48,15 +48,7 @@ type PhaseChange struct {
 // final run hands an account over: one in presync can't be called live here. It
 // takes the state's lock, also to say only what would be.
 func SetPhase(ctx context.Context, o PhaseOptions) (list []PhaseChange, err error) {
-	reading, err := openForReading(ctx, o.StateDir, o.Target.Name)
-	if err != nil {
-		return nil, err
-	}
-	id, err := reading.Identity(ctx)
-	if err := errors.Join(err, reading.Close()); err != nil {
-		return nil, err
-	}
-	store, err := state.Open(ctx, StatePath(o.StateDir, o.Target.Name), id)
+	store, err := openForWriting(ctx, o.StateDir, o.Target.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -36,19 +36,15 @@ type Forgotten struct {
 // where it is. It takes the state's lock, also to say only what would be
 // forgotten.
 func ForgetAccount(ctx context.Context, o ForgetOptions) (list []Forgotten, err error) {
-	reading, err := openForReading(ctx, o.StateDir, o.Target.Name)
-	if err != nil {
-		return nil, err
-	}
-	id, err := reading.Identity(ctx)
-	if err := errors.Join(err, reading.Close()); err != nil {
-		return nil, err
-	}
-	store, err := state.Open(ctx, StatePath(o.StateDir, o.Target.Name), id)
+	store, err := openForWriting(ctx, o.StateDir, o.Target.Name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	id, err := store.Identity(ctx)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := accountsOf(ctx, store, o.Target, o.Address)
 	if err != nil {
 		return nil, err

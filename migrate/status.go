@@ -105,6 +105,20 @@ func openForReading(ctx context.Context, dir, target string) (*state.Store, erro
 	return s, err
 }
 
+// openForWriting opens the state that runs on a target left, with its lock, for
+// who calls no server and so takes the state's word for whose it is.
+func openForWriting(ctx context.Context, dir, target string) (*state.Store, error) {
+	reading, err := openForReading(ctx, dir, target)
+	if err != nil {
+		return nil, err
+	}
+	id, err := reading.Identity(ctx)
+	if err := errors.Join(err, reading.Close()); err != nil {
+		return nil, err
+	}
+	return state.Open(ctx, StatePath(dir, target), id)
+}
+
 // GetStatus reads a target's state. It touches no server and takes no lock.
 func GetStatus(ctx context.Context, o StatusOptions) (st Status, err error) {
 	store, err := openForReading(ctx, o.StateDir, o.Target.Name)
